@@ -1,0 +1,244 @@
+/*
+ * The floor: what the kernel itself costs, in the best known way to ask it.
+ *
+ * Reads one command a line from standard input, {"cmd":"create-best-vm","n":40,"subnets":1}, and
+ * answers with one line, {"us":[...],"count":n}: the time of each operation in microseconds.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "destroy.h"
+#include "dump.h"
+#include "links.h"
+
+enum { PER_LOAD_SUBNET = 31, DUMPS = 9 };
+
+static int route, monitor;
+static struct batch batch;
+static struct deleter leaves, bridges;
+static struct table table;
+static int subnets_made;
+
+struct result {
+	int64_t ns[4096];
+	int times;
+	int count; /* links or VNICs seen, so that the driver can check that the work was done */
+};
+
+static void record(struct result *r, int64_t start)
+{
+	r->ns[r->times++] = now_ns() - start;
+}
+
+static void create_worst_vm(struct result *r, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct subnet s;
+		int64_t start = now_ns();
+
+		create_worst(route, &batch, &s, ++subnets_made);
+		record(r, start);
+	}
+	r->count = n;
+}
+
+static void create_best(struct result *r, int n, int (*create)(int, struct batch *, struct subnet *))
+{
+	struct subnet s;
+
+	create_worst(route, &batch, &s, ++subnets_made);
+	for (int i = 0; i < n; i++) {
+		int64_t start = now_ns();
+
+		create(route, &batch, &s);
+		record(r, start);
+	}
+	r->count = n;
+}
+
+static void group_delete(struct deleter *d, int *links, int count)
+{
+	batch_clear(&d->batch);
+	plan_group_delete(&d->batch, links, count);
+	deleter_go(d);
+	await_gone(monitor, links, count);
+}
+
+static void destroy_best_vm(struct result *r, int n)
+{
+	struct subnet s;
+	int *taps = calloc(n, sizeof(int));
+
+	create_worst(route, &batch, &s, ++subnets_made);
+	for (int i = 0; i < n; i++)
+		taps[i] = create_tap(route, &batch, &s);
+	for (int i = 0; i < n; i++) {
+		int64_t start = now_ns();
+
+		group_delete(&leaves, &taps[i], 1);
+		record(r, start);
+		deleter_wait(&leaves);
+	}
+	r->count = n;
+	free(taps);
+}
+
+/* Tap and tunnel first, the bridge behind them on a thread of its own: its delete holds rtnl. */
+static void destroy_worst_vm(struct result *r, int n, int until_gone)
+{
+	create_anchor(route, &batch);
+	for (int i = 0; i < n; i++) {
+		struct subnet s;
+		int tap = create_worst(route, &batch, &s, ++subnets_made);
+		int links[2] = { tap, s.tunnel };
+		int64_t start = now_ns();
+
+		group_delete(&leaves, links, 2);
+		if (!until_gone)
+			record(r, start);
+		group_delete(&bridges, &s.bridge, 1);
+		if (until_gone)
+			record(r, start);
+		deleter_wait(&leaves);
+		deleter_wait(&bridges);
+	}
+	r->count = n;
+}
+
+static int populate(int n, int subnets)
+{
+	int made = 0;
+
+	for (int i = 0; i < subnets; i++) {
+		struct subnet s;
+		int here = n / subnets + (i < n % subnets);
+
+		create_worst(route, &batch, &s, ++subnets_made);
+		for (int k = 1; k < here; k++)
+			create_tap(route, &batch, &s);
+		made += here;
+	}
+	return made;
+}
+
+static int delete_ours(void)
+{
+	int *links, count = 0;
+
+	dump_links(route, &batch, &table);
+	links = calloc(table.count + 1, sizeof(int));
+	for (int i = 0; i < table.count; i++)
+		if (is_ours(&table.rows[i]))
+			links[count++] = table.rows[i].index;
+	group_delete(&leaves, links, count);
+	free(links);
+	return count;
+}
+
+static void rebuild(struct result *r)
+{
+	for (int i = 0; i < DUMPS; i++) {
+		int64_t start = now_ns();
+
+		dump_links(route, &batch, &table);
+		r->count = 0;
+		for (int k = 0; k < table.count; k++)
+			r->count += !strncmp(table.rows[k].alias, "vnic_", 5);
+		record(r, start);
+	}
+}
+
+static void load(struct result *r, int n, int subnets, int destroy)
+{
+	int64_t start;
+
+	create_anchor(route, &batch);
+	start = now_ns();
+	r->count = populate(n, subnets);
+	if (destroy) {
+		start = now_ns();
+		delete_ours();
+	}
+	record(r, start);
+	deleter_wait(&leaves);
+}
+
+static void reset(struct result *r)
+{
+	int64_t start;
+
+	create_anchor(route, &batch);
+	start = now_ns();
+	r->count = delete_ours();
+	record(r, start);
+	deleter_wait(&leaves);
+}
+
+static int number_after(const char *line, const char *key, int otherwise)
+{
+	const char *at = strstr(line, key);
+
+	return at ? atoi(at + strlen(key)) : otherwise;
+}
+
+static int run(const char *line, struct result *r)
+{
+	int n = number_after(line, "\"n\":", 20);
+	int subnets = number_after(line, "\"subnets\":", 1);
+
+	if (strstr(line, "\"create-worst-vm\""))
+		create_worst_vm(r, n);
+	else if (strstr(line, "\"create-best-vm\""))
+		create_best(r, n, create_tap);
+	else if (strstr(line, "\"create-best-container\""))
+		create_best(r, n, create_veth);
+	else if (strstr(line, "\"destroy-best-vm\""))
+		destroy_best_vm(r, n);
+	else if (strstr(line, "\"destroy-worst-vm-answered\""))
+		destroy_worst_vm(r, n, 0);
+	else if (strstr(line, "\"destroy-worst-vm-gone\""))
+		destroy_worst_vm(r, n, 1);
+	else if (strstr(line, "\"load-create\""))
+		load(r, n, subnets, 0);
+	else if (strstr(line, "\"load-destroy\""))
+		load(r, n, subnets, 1);
+	else if (strstr(line, "\"populate\""))
+		r->count = populate(n, subnets);
+	else if (strstr(line, "\"rebuild\""))
+		rebuild(r);
+	else if (strstr(line, "\"reset\""))
+		reset(r);
+	else
+		return 0;
+	return 1;
+}
+
+int main(void)
+{
+	static struct result result;
+	char line[1024];
+
+	setvbuf(stdout, NULL, _IOFBF, 1 << 20);
+	route = route_socket();
+	monitor = monitor_socket(1);
+	deleter_start(&leaves);
+	deleter_start(&bridges);
+	printf("{\"ready\":true}\n");
+	fflush(stdout);
+	while (fgets(line, sizeof(line), stdin)) {
+		result.times = result.count = 0;
+		if (!run(line, &result)) {
+			printf("{\"error\":\"unknown command\"}\n");
+			fflush(stdout);
+			continue;
+		}
+		printf("{\"us\":[");
+		for (int i = 0; i < result.times; i++)
+			printf("%s%.1f", i ? "," : "", result.ns[i] / 1000.0);
+		printf("],\"count\":%d}\n", result.count);
+		fflush(stdout);
+	}
+	return 0;
+}

@@ -1,0 +1,194 @@
+/**
+ * The table of trials: what is measured, against whom, and what counts as good enough.
+ */
+import type { Command, PeerName } from './protocol';
+
+export type Unit = 'us' | 'ms' | 'MiB';
+
+/** A figure of ours that is promised: at most `most` times a peer's, or at most `most` by itself. */
+export interface Target {
+  readonly against: Exclude<PeerName, 'ours'> | 'absolute';
+  readonly most: number;
+  readonly text: string;
+}
+
+export interface Trial {
+  readonly name: string;
+  readonly unit: Unit;
+  readonly what: string;
+  /** VNICs that are there before the clock starts, the same for every peer. */
+  readonly prepare?: { readonly n: number; readonly subnets: number };
+  readonly run: Command;
+  readonly peers: readonly PeerName[];
+  readonly targets: readonly Target[];
+  /** What the peers must have worked on; a peer that saw something else is an error. */
+  readonly count: number;
+  /** All peers of a round share one namespace: only for trials that change nothing. */
+  readonly readsOnly?: boolean;
+  /** Every peer does the same once before it is measured: caches, allocators and compilers are warm. */
+  readonly warmUp?: boolean;
+  /** Fewer rounds than asked for, where a round is long. */
+  readonly mostRounds?: Partial<Record<PeerName, number>>;
+}
+
+const ALL: readonly PeerName[] = ['ours', 'floor', 'go', 'go-iptables', 'ip-batch'];
+const WITHOUT_IPTABLES: readonly PeerName[] = ['ours', 'floor', 'go', 'ip-batch'];
+
+const floor = (most: number): Target => ({
+  against: 'floor',
+  most,
+  text: `at most ${most} x floor`,
+});
+
+function asGo(divisor: number, against: 'go' | 'go-iptables' = 'go'): Target {
+  const share = divisor === 1 ? '1' : `1/${divisor}`;
+  return { against, most: 1 / divisor, text: `at most ${share} x ${against}` };
+}
+
+function command(cmd: Command['cmd'], n: number, subnets = 1): Command {
+  return { cmd, n, subnets };
+}
+
+export const TRIALS: readonly Trial[] = [
+  {
+    name: 'create-worst-vm',
+    unit: 'us',
+    what: 'first VNIC of a subnet: bridge, vxlan and tap, aliased, attached, up',
+    run: command('create-worst-vm', 25),
+    peers: ALL,
+    warmUp: true,
+    count: 25,
+    targets: [floor(1.3), asGo(1), asGo(3, 'go-iptables')],
+  },
+  {
+    name: 'create-best-vm',
+    unit: 'us',
+    what: 'a further VM VNIC on a bridge that stands',
+    run: command('create-best-vm', 60),
+    peers: WITHOUT_IPTABLES,
+    warmUp: true,
+    count: 60,
+    targets: [floor(1.3), asGo(1)],
+  },
+  {
+    name: 'create-best-container',
+    unit: 'us',
+    what: 'a further container VNIC on a bridge that stands',
+    run: command('create-best-container', 60),
+    peers: WITHOUT_IPTABLES,
+    warmUp: true,
+    count: 60,
+    targets: [floor(1.3), asGo(1)],
+  },
+  {
+    name: 'destroy-best-vm',
+    unit: 'us',
+    what: 'a VNIC of several, until the caller is answered; each from rest',
+    run: command('destroy-best-vm', 20),
+    peers: WITHOUT_IPTABLES,
+    count: 20,
+    targets: [asGo(15)],
+  },
+  {
+    name: 'destroy-worst-vm-answered',
+    unit: 'us',
+    what: 'the last VNIC of a subnet, until the caller is answered; each from rest',
+    run: command('destroy-worst-vm-answered', 12),
+    peers: ALL,
+    count: 12,
+    targets: [asGo(20)],
+  },
+  {
+    name: 'destroy-worst-vm-gone',
+    unit: 'us',
+    what: 'the last VNIC of a subnet, until tap, tunnel and bridge have left the kernel',
+    run: command('destroy-worst-vm-gone', 12),
+    peers: ALL,
+    count: 12,
+    targets: [asGo(3)],
+  },
+  {
+    name: 'load-620-create',
+    unit: 'ms',
+    what: '620 VNICs on 20 bridges, 128 calls outstanding',
+    run: command('load-create', 620, 20),
+    peers: WITHOUT_IPTABLES,
+    count: 620,
+    targets: [],
+  },
+  {
+    name: 'load-620-destroy',
+    unit: 'ms',
+    what: 'the same destroyed, until all have left the kernel',
+    run: command('load-destroy', 620, 20),
+    peers: WITHOUT_IPTABLES,
+    count: 620,
+    targets: [asGo(20)],
+    mostRounds: { go: 1 },
+  },
+  {
+    name: 'rebuild-1000',
+    unit: 'ms',
+    what: 'read 1,000 VNICs on 4 bridges back from the kernel',
+    prepare: { n: 1000, subnets: 4 },
+    run: command('rebuild', 1000, 4),
+    peers: WITHOUT_IPTABLES,
+    count: 1000,
+    targets: [],
+    readsOnly: true,
+  },
+  {
+    name: 'rebuild-5000',
+    unit: 'ms',
+    what: 'read 5,000 VNICs on 20 bridges back from the kernel',
+    prepare: { n: 5000, subnets: 20 },
+    run: command('rebuild', 5000, 20),
+    peers: WITHOUT_IPTABLES,
+    count: 5000,
+    targets: [floor(1.5), asGo(1.5)],
+    readsOnly: true,
+  },
+  {
+    name: 'reset-1000',
+    unit: 'ms',
+    what: 'delete 1,000 VNICs on 4 bridges, until they have left the kernel',
+    prepare: { n: 1000, subnets: 4 },
+    run: command('reset', 1000, 4),
+    peers: WITHOUT_IPTABLES,
+    count: 1008,
+    targets: [floor(1.3), asGo(20)],
+    mostRounds: { go: 1 },
+  },
+  {
+    name: 'reset-6000',
+    unit: 'ms',
+    what: 'delete 6,000 VNICs on 24 bridges, until they have left the kernel',
+    prepare: { n: 6000, subnets: 24 },
+    run: command('reset', 6000, 24),
+    peers: ['ours', 'floor'],
+    count: 6048,
+    targets: [floor(1.3)],
+    mostRounds: { ours: 2, floor: 2 },
+  },
+  {
+    name: 'event-loop-p99',
+    unit: 'ms',
+    what: 'p99 delay of the event loop while 620 VNICs come and go, above idle',
+    run: command('event-loop', 620, 20),
+    peers: ['ours'],
+    count: 620,
+    targets: [{ against: 'absolute', most: 5, text: 'below 5 ms above idle' }],
+  },
+  {
+    name: 'rss-growth',
+    unit: 'MiB',
+    what: 'growth of the resident set over 20,000 create/destroy pairs, after warm-up',
+    run: command('rss', 20_000, 20),
+    peers: ['ours'],
+    count: 20_000,
+    targets: [
+      { against: 'absolute', most: 4, text: 'none (at most 4 MiB, the noise of the collector)' },
+    ],
+    mostRounds: { ours: 1 },
+  },
+];

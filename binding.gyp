@@ -1,0 +1,54 @@
+{
+  "variables": { "sanitize%": "" },
+  "targets": [
+    {
+      "target_name": "snnet",
+      "sources": [
+        "native/addon.cc",
+        "native/sys/errno_name.cc",
+        "native/sys/netns.cc",
+        "native/sys/sysctl.cc",
+        "native/sys/tap.cc",
+        "native/nl/batch.cc",
+        "native/nl/dump.cc",
+        "native/nl/message.cc",
+        "native/nl/socket.cc",
+        "native/rtnl/address.cc",
+        "native/rtnl/attribute.cc",
+        "native/rtnl/kinds.cc",
+        "native/rtnl/link.cc",
+        "native/rtnl/link_row.cc",
+        "native/rtnl/neighbour.cc",
+        "native/rtnl/route.cc",
+        "native/exec/death_watch.cc",
+        "native/exec/deletion_pool.cc",
+        "native/exec/engine.cc",
+        "native/exec/monitor.cc",
+        "native/exec/plan_runner.cc",
+        "native/exec/step_messages.cc",
+        "native/exec/worker.cc",
+        "native/napi/mailbox.cc",
+        "native/napi/decode_step.cc",
+        "native/napi/encode.cc",
+        "native/napi/kernel_handle.cc",
+        "native/napi/reader.cc"
+      ],
+      "include_dirs": ["native", "<!@(node -p \"require('node-addon-api').include_dir\")"],
+      # -Wno-restrict: GCC 12 warns of its own string concatenation (bug 105651).
+      # Swallow: while a worker is being terminated nothing can be thrown, and that must not be fatal.
+      "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
+      "cflags": ["<!@(pkg-config --cflags libnl-3.0)", "-fvisibility=hidden", "-fstack-protector-strong"],
+      "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fno-exceptions", "-fno-rtti"],
+      "cflags_cc": ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wno-missing-field-initializers", "-Wno-restrict"],
+      "libraries": ["<!@(pkg-config --libs libnl-3.0)"],
+      "ldflags": ["-Wl,--exclude-libs,ALL"],
+      "conditions": [
+        ["sanitize!=''", {
+          "cflags_cc": ["-fsanitize=<(sanitize)", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g", "-O1"],
+          # Templates of the standard library must be our copies: node has its own, which are not watched.
+          "ldflags": ["-fsanitize=<(sanitize)", "-Wl,-Bsymbolic"]
+        }]
+      ]
+    }
+  ]
+}

@@ -1,0 +1,34 @@
+/**
+ * Jest runs what tsc compiled: no transform, so the same files run fast inside guest kernels too.
+ * SNNET_SUITES names the directories under test/ to run; inside a guest SNNET_GUEST is its kernel.
+ */
+'use strict';
+const { existsSync } = require('node:fs');
+const { join } = require('node:path');
+
+const HOST_SUITES = ['pure', 'addon', 'kernel', 'system', 'package'];
+const GUEST_SUITES = ['guest', 'kernel'];
+
+const guest = process.env.SNNET_GUEST;
+const chosen = process.env.SNNET_SUITES?.split(',') ?? (guest ? GUEST_SUITES : HOST_SUITES);
+const compiled = join(__dirname, 'dist-test', 'test');
+const roots = chosen.map((suite) => join(compiled, suite)).filter((path) => existsSync(path));
+
+module.exports = {
+  rootDir: __dirname,
+  roots: roots.length > 0 ? roots : [compiled],
+  testMatch: ['**/*.test.js'],
+  testEnvironment: 'node',
+  transform: {},
+  watchman: false,
+  // Jest's own choice is one directory of /tmp per user number; inside a user namespace that is
+  // root's. A guest has a /tmp of its own.
+  ...(guest ? {} : { cacheDirectory: join(__dirname, 'node_modules', '.cache', 'jest') }),
+  // Every kernel test has namespaces of its own. A guest has one processor.
+  maxWorkers: guest ? 1 : 2,
+  testTimeout: guest ? 120_000 : 30_000,
+  globalSetup: join(compiled, 'support', 'jest-global-setup.js'),
+  globalTeardown: join(compiled, 'support', 'jest-global-teardown.js'),
+  setupFilesAfterEnv: [join(compiled, 'support', 'jest-setup.js')],
+  reporters: ['default', join(compiled, 'support', 'summary-reporter.js')],
+};

@@ -1,0 +1,117 @@
+import type { Command } from 'commander';
+import { Cnci } from '../cnci';
+import type { RemoteSubnetConfigInput } from '../model';
+import { interruptible } from './interrupt';
+import {
+  addHostOptions,
+  nameOfThisHost,
+  parseNumber,
+  tenantOption,
+  toCnciOptions,
+} from './options';
+import type { HostFlags } from './options';
+import { count, findingLines, formatTable, print } from './output';
+import { reportRemoval } from './removal';
+
+interface CnciFlags extends HostFlags {
+  readonly tenantId?: string;
+}
+
+interface SubnetFlags extends CnciFlags {
+  readonly subnet: string;
+  readonly subnetKey: number;
+  readonly cnIp: string;
+}
+
+/** `snnet cnci …`: what a tenant's concentrator does. */
+export function addCnciCommands(program: Command): void {
+  const group = program.command('cnci').description("a tenant's concentrator: subnets and tunnels");
+  withSubnet(define(group, 'add-subnet', 'reach a subnet on a compute node', addSubnet));
+  withSubnet(define(group, 'del-subnet', 'reach it no longer; the bridge stays', delSubnet));
+  define(group, 'list', 'the subnets and their tunnels', list);
+  define(group, 'rebuild', 'read everything anew from the kernel', rebuild);
+  define(group, 'shutdown', 'delete every link of this concentrator', shutdown);
+}
+
+function withSubnet(command: Command): void {
+  command
+    .requiredOption('--subnet <cidr>', "the subnet's network")
+    .requiredOption(
+      '--subnet-key <number>',
+      'GRE key, or VXLAN or Geneve network identifier',
+      parseNumber,
+    )
+    .requiredOption('--cn-ip <address>', "the compute node's address: the tunnel's far end");
+}
+
+function define<F extends CnciFlags>(
+  group: Command,
+  name: string,
+  description: string,
+  body: (cnci: Cnci, flags: F, signal: AbortSignal) => Promise<void>,
+): Command {
+  const command = addHostOptions(group.command(name).description(description));
+  return command.addOption(tenantOption()).action(() =>
+    interruptible(async (signal) => {
+      const flags = command.optsWithGlobals<F>();
+      await using cnci = await Cnci.open(toCnciOptions(flags, nameOfThisHost()));
+      await body(cnci, flags, signal);
+      // Without its process nobody finishes what it gave up.
+      await cnci.settle();
+    }),
+  );
+}
+
+function toSubnet({ subnet, subnetKey, cnIp }: SubnetFlags): RemoteSubnetConfigInput {
+  return { subnet, subnetKey, cnIp };
+}
+
+async function addSubnet(cnci: Cnci, flags: SubnetFlags, signal: AbortSignal): Promise<void> {
+  const result = await cnci.addRemoteSubnet(toSubnet(flags), { signal });
+  const { bridge, gateway, mtu, tunnel, created } = result;
+  const text = [
+    `${madeOrNot(created.bridge)} bridge ${bridge}, gateway ${gateway}, MTU ${String(mtu)}`,
+    `${madeOrNot(created.tunnel)} tunnel ${tunnel} to ${flags.cnIp}`,
+  ].join('\n');
+  print(flags.json, { data: result, text });
+}
+
+async function delSubnet(cnci: Cnci, flags: SubnetFlags, signal: AbortSignal): Promise<void> {
+  const result = await cnci.delRemoteSubnet(toSubnet(flags), { signal });
+  print(flags.json, { data: result, text: result.removed ? 'removed' : 'gone already' });
+}
+
+async function list(cnci: Cnci, { json }: CnciFlags): Promise<void> {
+  const { subnets } = cnci.topology();
+  const rows = subnets.flatMap(({ subnet, gateway, bridge, tunnels }) => {
+    const row = [subnet, gateway, bridge?.linkName ?? '-'];
+    if (tunnels.length === 0) return [[...row, '-', '-', '-', '-']];
+    return tunnels.map(({ cnIp, linkName, kind, key }) => [
+      ...row,
+      cnIp,
+      linkName,
+      kind,
+      key === undefined ? '-' : String(key),
+    ]);
+  });
+  const head = ['SUBNET', 'GATEWAY', 'BRIDGE', 'NODE', 'TUNNEL', 'KIND', 'KEY'];
+  const text = rows.length === 0 ? 'no subnets' : formatTable(head, rows);
+  print(json, { data: { subnets }, text });
+}
+
+async function rebuild(cnci: Cnci, { json }: CnciFlags, signal: AbortSignal): Promise<void> {
+  const report = await cnci.rebuildTopology({ signal });
+  const { subnets, tunnels, findings } = report;
+  const head = `${count(subnets, 'subnet')}, ${count(tunnels, 'tunnel')}`;
+  print(json, { data: report, text: [head, ...findingLines(findings)].join('\n') });
+}
+
+async function shutdown(cnci: Cnci, { json }: CnciFlags, signal: AbortSignal): Promise<void> {
+  const report = await cnci.shutdown({ signal });
+  await cnci.settle();
+  reportRemoval(json, report);
+}
+
+function madeOrNot(created: boolean): string {
+  return created ? 'created' : 'there already:';
+}

@@ -1,0 +1,139 @@
+import { ANCHOR_VNI } from '../device';
+import { APIError } from '../errors';
+import type { Call, Host } from '../host';
+import { checkKeyFits, gatewayOf } from '../model';
+import type { RemoteSubnetConfig, TunnelKind } from '../model';
+import type { KnownTunnel } from '../topology';
+import { planAddition, planRemoval } from './plan-subnet';
+import type { SubnetAddition } from './plan-subnet';
+import type { RemoteSubnet, RemovedSubnet } from './results';
+import type { CnciSubnet, CnciTable } from './table';
+
+const ADD = 'addRemoteSubnet';
+
+/** Adds and removes the tunnels of a concentrator's subnets. Calls for one subnet follow each other. */
+export class RemoteSubnets {
+  readonly #host: Host;
+  readonly #table: CnciTable;
+
+  constructor(host: Host, table: CnciTable) {
+    this.#host = host;
+    this.#table = table;
+  }
+
+  async add(config: RemoteSubnetConfig, call: Call): Promise<RemoteSubnet> {
+    const kind = config.mode ?? this.#host.mode;
+    checkKeyFits(kind, config.subnetKey, ADD);
+    return await this.#inTurn(config, call, async (entry) => {
+      const known = entry.tunnelTo(config.cnIp);
+      if (known !== undefined && entry.bridge !== undefined) {
+        checkAgrees(known, kind, config);
+        return present(config, entry.bridge.linkName, known, { bridge: false, tunnel: false });
+      }
+      this.#checkIsFree(kind, config, entry);
+      const addition = planAddition(this.#host, kind, config, entry);
+      await this.#host.kernel.run(addition.plan);
+      this.#fold(entry, config, addition);
+      const made = { bridge: addition.madeBridge, tunnel: true };
+      return present(config, addition.bridge.linkName, addition.tunnel, made);
+    });
+  }
+
+  async remove(config: RemoteSubnetConfig, call: Call): Promise<RemovedSubnet> {
+    if (this.#table.get(config.subnet) === undefined) return Object.freeze({ removed: false });
+    return await this.#inTurn(config, call, async (entry) => {
+      const known = entry.tunnelTo(config.cnIp);
+      if (known === undefined) return Object.freeze({ removed: false });
+      await this.#host.kernel.run(planRemoval(this.#host, entry, config.cnIp));
+      entry.tunnels.delete(config.cnIp);
+      entry.remotes.delete(config.cnIp);
+      if (entry.remotes.size === 0) entry.vxlan = undefined;
+      this.#host.anchor.update(this.#table.countVxlan());
+      return Object.freeze({ removed: true });
+    });
+  }
+
+  async #inTurn<T>(
+    config: RemoteSubnetConfig,
+    call: Call,
+    body: (entry: CnciSubnet) => Promise<T>,
+  ): Promise<T> {
+    const entry = this.#table.obtain(config.subnet);
+    const turn = entry.queue.then(async () => {
+      // Who gave up while waiting changes nothing.
+      call.check();
+      const leave = await this.#host.enter();
+      try {
+        call.check();
+        return await body(entry);
+      } finally {
+        leave();
+        this.#table.drop(entry);
+      }
+    });
+    entry.queue = this.#host.track(turn).catch(() => undefined);
+    return await call.until(turn);
+  }
+
+  #fold(entry: CnciSubnet, config: RemoteSubnetConfig, addition: SubnetAddition): void {
+    entry.bridge = addition.bridge;
+    if (addition.tunnel.kind === 'vxlan') {
+      entry.vxlan = addition.tunnel;
+      entry.remotes.add(config.cnIp);
+      this.#host.anchor.update(this.#table.countVxlan());
+    } else {
+      entry.tunnels.set(config.cnIp, addition.tunnel);
+    }
+  }
+
+  /** Refuses a key that the kernel, or this subnet's tunnel, has for something else. */
+  #checkIsFree(kind: TunnelKind, config: RemoteSubnetConfig, entry: CnciSubnet): void {
+    if (kind !== 'vxlan') return;
+    if (entry.vxlan !== undefined) checkAgrees(entry.vxlan, kind, config);
+    const isOwn = Number(config.subnetKey) === ANCHOR_VNI;
+    const other = [...this.#table.all()].find(
+      (subnet) => subnet !== entry && subnet.vxlan?.key === config.subnetKey,
+    );
+    if (!isOwn && other === undefined) return;
+    throw new APIError('SNNET_VNI_TAKEN', {
+      operation: ADD,
+      field: 'subnetKey',
+      value: config.subnetKey,
+      detail: isOwn
+        ? 'this VNI is the library’s own; choose another'
+        : `subnet ${String(other?.subnet)} uses it`,
+    });
+  }
+}
+
+function checkAgrees(known: KnownTunnel, kind: TunnelKind, config: RemoteSubnetConfig): void {
+  const pairs: [string, string | number | undefined, string | number][] = [
+    ['mode', known.kind, kind],
+    ['subnetKey', known.key, config.subnetKey],
+  ];
+  for (const [field, is, asked] of pairs) {
+    if (is === undefined || is === asked) continue;
+    throw new APIError('SNNET_TUNNEL_TAKEN', {
+      operation: ADD,
+      field,
+      value: asked,
+      object: { subnet: config.subnet, cnIp: config.cnIp },
+      detail: `the tunnel ${known.linkName} has ${field} ${String(is)}, the configuration says ${String(asked)}`,
+    });
+  }
+}
+
+function present(
+  config: RemoteSubnetConfig,
+  bridge: string,
+  tunnel: KnownTunnel,
+  created: RemoteSubnet['created'],
+): RemoteSubnet {
+  return Object.freeze({
+    bridge,
+    gateway: gatewayOf(config.subnet),
+    mtu: tunnel.mtu,
+    tunnel: tunnel.linkName,
+    created: Object.freeze(created),
+  });
+}

@@ -1,0 +1,78 @@
+import type { KnownLink } from '../topology';
+
+/** A link of ours, whose it is, and what to do when somebody else deletes it. */
+export interface OwnedLink {
+  readonly link: KnownLink;
+  /** The subnet's identity; absent for a CNCI's VNIC. */
+  readonly scope?: string;
+  readonly tenantId?: string;
+  /** Interface index of the bridge that it should be a port of. */
+  readonly master: () => number | undefined;
+  readonly forget: () => void;
+}
+
+/**
+ * Who a link belongs to, by interface index. Links that we are making or deleting ourselves are only
+ * expected: what happens to them is no news, but if one goes before it was owned, that is remembered.
+ */
+export class LinkIndex {
+  readonly #owned = new Map<number, OwnedLink>();
+  readonly #expected = new Map<number, { isGone: boolean }>();
+  #recorded: Set<number> | undefined;
+
+  get(ifIndex: number): OwnedLink | undefined {
+    return this.#owned.get(ifIndex);
+  }
+
+  /** From now on the link is ours, and deletions of it are somebody else's. */
+  own(owned: OwnedLink): void {
+    const { ifIndex } = owned.link;
+    const isGone = this.#expected.get(ifIndex)?.isGone === true;
+    this.#expected.delete(ifIndex);
+    if (isGone) owned.forget();
+    else this.#owned.set(ifIndex, owned);
+  }
+
+  /** We are about to make or delete these ourselves. */
+  expect(links: readonly (KnownLink | undefined)[]): void {
+    for (const link of links) {
+      if (link === undefined || this.#expected.has(link.ifIndex)) continue;
+      this.#owned.delete(link.ifIndex);
+      this.#expected.set(link.ifIndex, { isGone: false });
+    }
+  }
+
+  /** What was expected is over: those links are nobody's. */
+  release(links: readonly (KnownLink | undefined)[]): void {
+    for (const link of links) if (link !== undefined) this.#expected.delete(link.ifIndex);
+  }
+
+  /** A link has gone; gives whose it was, if somebody else deleted it. */
+  noteGone(ifIndex: number): OwnedLink | undefined {
+    this.#recorded?.add(ifIndex);
+    const expected = this.#expected.get(ifIndex);
+    if (expected !== undefined) expected.isGone = true;
+    const owned = this.#owned.get(ifIndex);
+    this.#owned.delete(ifIndex);
+    owned?.forget();
+    return owned;
+  }
+
+  /** Remembers what goes while the kernel is being read: the dump may still show it. */
+  record(): void {
+    this.#recorded = new Set();
+  }
+
+  /** Gives up every link, for those that a dump showed to come instead. */
+  clear(): void {
+    this.#owned.clear();
+    this.#expected.clear();
+  }
+
+  /** Forgets what went since {@link record}. */
+  applyRecorded(): void {
+    const gone = this.#recorded ?? [];
+    this.#recorded = undefined;
+    for (const ifIndex of gone) this.noteGone(ifIndex);
+  }
+}

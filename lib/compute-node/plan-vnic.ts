@@ -1,0 +1,229 @@
+import { formatAlias } from '../alias';
+import type { Scope } from '../alias';
+import {
+  knownLinkOf,
+  planBridge,
+  planDeletion,
+  planTapVnic,
+  planTunnel,
+  planVethVnic,
+} from '../device';
+import type { Host } from '../host';
+import { mtuFor } from '../model';
+import type { VnicConfig } from '../model';
+import { makePlan } from '../plan';
+import type { FdbStep, LinkCreate, Plan, Step, TapCreate } from '../plan';
+import type { KnownLink, KnownTunnel, KnownVnic } from '../topology';
+import type { Subnet } from './subnet';
+
+/** What the planners ask of a host. */
+export type PlanningHost = Pick<Host, 'chooser' | 'mode' | 'computeLink' | 'options'>;
+
+/** What a subnet lacks, and what it consists of when the plan has run. */
+export interface SubnetCompletion {
+  readonly plan: Plan;
+  readonly bridge: KnownLink;
+  readonly tunnel: KnownTunnel;
+  readonly madeBridge: boolean;
+  readonly madeTunnel: boolean;
+}
+
+export interface VnicCreation extends SubnetCompletion {
+  readonly vnic: KnownVnic;
+  /** Which step hands out the tap's queues. */
+  readonly portStep: number;
+}
+
+/** The parts of a subnet that are there. */
+export type SubnetParts = Pick<Subnet, 'scope' | 'bridge' | 'tunnel' | 'vnics'>;
+
+/** Plans a VNIC and whatever its subnet lacks. Pure but for chance. */
+export function planVnicCreation(
+  host: PlanningHost,
+  config: VnicConfig,
+  parts: SubnetParts,
+): VnicCreation {
+  const mtu = config.mtu ?? mtuFor(host.mode, host.computeLink.mtu);
+  const { links, settings, ...subnet } = planMissing(host, config, parts);
+  const port = planPort(host, config, { scope: parts.scope, master: subnet.bridge.ifIndex, mtu });
+  return {
+    ...subnet,
+    plan: makePlan('createVnic', [
+      ...links,
+      port,
+      ...pin(host, config.vnicMac, port.ifindex),
+      ...settings,
+    ]),
+    vnic: toVnic(port, config),
+    portStep: links.length,
+  };
+}
+
+/** Plans what a subnet with VNICs lacks: somebody took its bridge or its tunnel. */
+export function planSubnetCompletion(
+  host: PlanningHost,
+  config: Pick<VnicConfig, 'concIp' | 'subnetKey'>,
+  parts: SubnetParts,
+): SubnetCompletion {
+  const { links, settings, ...subnet } = planMissing(host, config, parts);
+  return { ...subnet, plan: makePlan('repair', [...links, ...settings]) };
+}
+
+/** Plans what puts a VNIC that is there in order: up, attached, its subnet complete. */
+export function planVnicConfirmation(
+  host: PlanningHost,
+  config: VnicConfig,
+  parts: SubnetParts,
+  vnic: KnownVnic,
+): SubnetCompletion {
+  const { links, settings, ...subnet } = planMissing(host, config, parts);
+  const port = { ifIndex: vnic.ifIndex, mac: config.vnicMac };
+  const steps = [...links, ...attach(host, port, subnet.bridge.ifIndex), ...settings];
+  return { ...subnet, plan: makePlan('createVnic', steps) };
+}
+
+interface Missing extends Omit<SubnetCompletion, 'plan'> {
+  readonly links: readonly Step[];
+  /** Sysctls come last: each is a request of its own. */
+  readonly settings: readonly Step[];
+}
+
+function planMissing(
+  host: PlanningHost,
+  config: Pick<VnicConfig, 'concIp' | 'subnetKey'>,
+  parts: SubnetParts,
+): Missing {
+  const { scope } = parts;
+  const links: Step[] = [];
+  const bridge = parts.bridge ?? addBridge(host, scope, links);
+  const isNew = parts.bridge === undefined;
+  if (isNew) links.push(...reattach(host, parts, bridge.ifIndex));
+  const tunnel = parts.tunnel ?? addTunnel(host, config, { scope, master: bridge.ifIndex }, links);
+  return {
+    links,
+    settings: isNew ? closeToWorkloads(bridge.linkName) : [],
+    bridge,
+    tunnel,
+    madeBridge: isNew,
+    madeTunnel: parts.tunnel === undefined,
+  };
+}
+
+/** Plans the end of a VNIC, and of its subnet's tunnel and bridge where it is the last. */
+export function planVnicDestruction(
+  host: Pick<PlanningHost, 'chooser'>,
+  vnics: readonly KnownVnic[],
+  last: Pick<Subnet, 'bridge' | 'tunnel'> | undefined,
+): Plan {
+  const links: KnownLink[] = [...vnics];
+  if (last?.tunnel !== undefined) links.push(last.tunnel);
+  const bridges = last?.bridge === undefined ? [] : [last.bridge];
+  return makePlan('destroyVnic', [planDeletion(host.chooser, links, bridges)]);
+}
+
+/** Where a port goes. */
+interface Place {
+  readonly scope: Scope;
+  /** Interface index of the bridge. */
+  readonly master: number;
+  readonly mtu: number;
+}
+
+function addBridge(host: PlanningHost, scope: Scope, links: Step[]): KnownLink {
+  const alias = formatAlias({ type: 'cn-bridge', scope });
+  const step = planBridge(host.chooser, alias, mtuFor(host.mode, host.computeLink.mtu));
+  links.push(step);
+  return knownLinkOf(step);
+}
+
+function addTunnel(
+  host: PlanningHost,
+  config: Pick<VnicConfig, 'concIp' | 'subnetKey'>,
+  { scope, master }: Omit<Place, 'mtu'>,
+  links: Step[],
+): KnownTunnel {
+  const local = host.computeLink.address;
+  const { subnetKey: key, concIp: remote } = config;
+  const step = planTunnel(host.chooser, {
+    kind: host.mode,
+    alias: formatAlias({ type: 'cn-tunnel', tunnel: host.mode, scope }),
+    local,
+    remote,
+    key,
+    mtu: mtuFor(host.mode, host.computeLink.mtu),
+    master,
+    ports: { vxlan: host.options.vxlanPort, geneve: host.options.genevePort },
+  });
+  links.push(step);
+  return { ...knownLinkOf(step), kind: host.mode, key, local, remote };
+}
+
+// On VXLAN a concentrator has one port for all its compute nodes, so a broadcast comes back to the node
+// it came from. The bridge must not learn from it that the workload lives behind the tunnel.
+function pin(host: PlanningHost, mac: string | undefined, ifindex: number): FdbStep[] {
+  return host.mode !== 'vxlan' || mac === undefined ? [] : [{ op: 'fdb.add', ifindex, mac }];
+}
+
+// A link that is a port already stays one; what it was pinned to goes with a port that it no longer is.
+function attach(
+  host: PlanningHost,
+  port: { readonly ifIndex: number; readonly mac: string | undefined },
+  master: number,
+): Step[] {
+  return [
+    { op: 'link.set', ifindex: port.ifIndex, master, up: true },
+    ...pin(host, port.mac, port.ifIndex).map((step) => ({ ...step, tolerate: ['EEXIST'] })),
+  ];
+}
+
+// A bridge made anew takes back the ports that lost theirs; one that has gone too is no loss.
+function reattach(host: PlanningHost, parts: SubnetParts, master: number): Step[] {
+  const steps: Step[] = [];
+  if (parts.tunnel !== undefined) {
+    steps.push({ op: 'link.set', ifindex: parts.tunnel.ifIndex, master, up: true });
+  }
+  for (const { status, known, config } of parts.vnics.values()) {
+    if (status !== 'ready' || known === undefined) continue;
+    const mac = config?.vnicMac ?? known.peerMac;
+    steps.push(...attach(host, { ifIndex: known.ifIndex, mac }, master));
+  }
+  return steps.map((step) => ({ ...step, tolerate: [...(step.tolerate ?? []), 'ENODEV'] }));
+}
+
+// A bridge is an interface of the host too: without these the host would take router advertisements
+// from a tenant and answer ARP for its own addresses there. A read-only /proc/sys leaves them be.
+function closeToWorkloads(ifname: string): Step[] {
+  const tolerate = ['ENOENT', 'EROFS', 'EACCES'];
+  return [
+    { op: 'sysctl.set', name: `net/ipv6/conf/${ifname}/disable_ipv6`, value: '1', tolerate },
+    { op: 'sysctl.set', name: `net/ipv4/conf/${ifname}/arp_ignore`, value: '8', tolerate },
+    { op: 'sysctl.set', name: `net/ipv4/conf/${ifname}/rp_filter`, value: '1', tolerate },
+  ];
+}
+
+function planPort(
+  host: PlanningHost,
+  config: VnicConfig,
+  { scope, master, mtu }: Place,
+): Extract<LinkCreate, { kind: 'veth' }> | TapCreate {
+  const alias = formatAlias({ type: 'cn-vnic', scope, vnicIp: config.vnicIp });
+  const spec = { alias, mtu, master };
+  return config.role === 'vm'
+    ? planTapVnic(host.chooser, { ...spec, queues: config.queues })
+    : planVethVnic(host.chooser, { ...spec, mac: config.vnicMac });
+}
+
+function toVnic(
+  port: Extract<LinkCreate, { kind: 'veth' }> | TapCreate,
+  config: VnicConfig,
+): KnownVnic {
+  const isVeth = port.op === 'link.create';
+  return {
+    ...knownLinkOf(port),
+    role: config.role,
+    ip: config.vnicIp,
+    multiQueue: config.queues > 1,
+    peerName: isVeth ? port.peer.ifname : undefined,
+    peerMac: isVeth ? port.peer.address : undefined,
+  };
+}

@@ -1,0 +1,161 @@
+import { planDeletion } from '../device';
+import { isLibsnnetError } from '../errors';
+import type { LibsnnetError } from '../errors';
+import type { Host } from '../host';
+import { checkKeyFits, parseTunnelKey } from '../model';
+import type { TunnelKey, TunnelKind } from '../model';
+import { makePlan } from '../plan';
+import type { Step } from '../plan';
+import { identityKey } from '../topology';
+import type { ComputeNodeView, Finding, SubnetView } from '../topology';
+import type { TunnelEvent } from './events';
+import type { SubnetTable } from './subnet';
+import type { SubnetMender } from './subnet-mender';
+
+/** A tunnel that a repair made or removed: the concentrator must hear of it. */
+export interface RepairEvent {
+  readonly kind: TunnelEvent['kind'];
+  readonly code: TunnelEvent['code'];
+  /** The subnet's identity: `<tenant>_<subnet>_<concentrator>_<concentrator IP>`. */
+  readonly subnet: string;
+  readonly cnciIp: string;
+  readonly cnIp: string;
+  readonly subnetKey?: number;
+  readonly tunnel: TunnelKind;
+}
+
+/** What `repair` did. */
+export interface RepairReport {
+  readonly repaired: readonly Finding[];
+  /** What it left alone, with the reason. */
+  readonly left: readonly { readonly finding: Finding; readonly reason: string }[];
+  readonly events: readonly RepairEvent[];
+}
+
+export interface RepairOptions {
+  /** Keys of subnets whose tunnel is to be remade, by the subnet's identity: the kernel forgot them with the tunnel. */
+  readonly subnetKeys?: Readonly<Record<string, number>>;
+}
+
+/** Turns findings into a consistent state, one by one; what needs a decision is left. */
+export class Repairer {
+  readonly #host: Host;
+  readonly #subnets: SubnetTable;
+  readonly #mender: SubnetMender;
+  readonly #keys: ReadonlyMap<string, TunnelKey>;
+  readonly #events: RepairEvent[] = [];
+
+  constructor(host: Host, subnets: SubnetTable, mender: SubnetMender, options: RepairOptions) {
+    this.#host = host;
+    this.#subnets = subnets;
+    this.#mender = mender;
+    const keys = Object.entries(options.subnetKeys ?? {});
+    this.#keys = new Map(
+      keys.map(([subnet, key]) => [
+        identityKey(subnet),
+        parseTunnelKey(key, `subnetKeys.${subnet}`),
+      ]),
+    );
+  }
+
+  async run(view: ComputeNodeView): Promise<RepairReport> {
+    const repaired: Finding[] = [];
+    const left: { finding: Finding; reason: string }[] = [];
+    for (const finding of view.findings) {
+      try {
+        const reason = await this.#repair(finding, view);
+        if (reason === undefined) repaired.push(finding);
+        else left.push({ finding, reason });
+      } catch (error) {
+        if (!isLibsnnetError(error)) throw error;
+        left.push({ finding, reason: describeFailure(error) });
+      }
+    }
+    return Object.freeze({ repaired, left, events: this.#events });
+  }
+
+  /** The reason why it was left, if it was. */
+  async #repair(finding: Finding, view: ComputeNodeView): Promise<string | undefined> {
+    const subnet =
+      finding.subnet === undefined ? undefined : view.subnets.get(identityKey(finding.subnet));
+    switch (finding.remedy) {
+      case 'none':
+        return 'a person must decide';
+      case 'remove':
+        return await this.#remove(finding, subnet);
+      case 'remake':
+        return await this.#remake(finding);
+      case 'reattach':
+        return await this.#reattach(finding, subnet);
+    }
+  }
+
+  async #remove(finding: Finding, subnet: SubnetView | undefined): Promise<string | undefined> {
+    if (subnet === undefined) return 'its subnet is unknown';
+    const isOrphan = finding.type === 'orphan';
+    const lonely = [...subnet.vnics.values(), subnet.tunnel].filter(
+      (link) => link !== undefined && link.ifIndex === finding.link?.ifIndex,
+    );
+    const links = isOrphan ? [subnet.tunnel] : lonely;
+    const bridges = isOrphan && subnet.bridge !== undefined ? [subnet.bridge] : [];
+    const present = links.filter((link) => link !== undefined);
+    await this.#run([planDeletion(this.#host.chooser, present, bridges)]);
+    if (subnet.tunnel !== undefined && present.includes(subnet.tunnel)) {
+      this.#report('tunnel-del', subnet, subnet.tunnel.key);
+    }
+    return undefined;
+  }
+
+  async #remake(finding: Finding): Promise<string | undefined> {
+    const subnet = this.#subnets.get(finding.subnet ?? '');
+    if (subnet === undefined) return 'its subnet is unknown';
+    // What an earlier finding of the same subnet led to.
+    if (subnet.isComplete) return undefined;
+    const subnetKey = this.#keys.get(identityKey(subnet.scope.text)) ?? subnet.key;
+    if (subnetKey === undefined) {
+      return 'its key is unknown: give it in subnetKeys, or call createVnic with the configuration of one of its VNICs';
+    }
+    const { concIp } = subnet.scope;
+    const key = parseTunnelKey(subnetKey, 'subnetKey');
+    checkKeyFits(this.#host.mode, key, 'repair');
+    const { madeTunnel } = await this.#mender.complete(subnet, { concIp, subnetKey: key });
+    if (!madeTunnel) return undefined;
+    subnet.isAnnounced = true;
+    this.#report('tunnel-add', subnet, key);
+    return undefined;
+  }
+
+  async #reattach(finding: Finding, subnet: SubnetView | undefined): Promise<string | undefined> {
+    const ifindex = finding.link?.ifIndex;
+    if (ifindex === undefined || subnet?.bridge === undefined) return 'its bridge is not there';
+    const isBridge = ifindex === subnet.bridge.ifIndex;
+    await this.#run([
+      { op: 'link.set', ifindex, up: true, ...(!isBridge && { master: subnet.bridge.ifIndex }) },
+    ]);
+    return undefined;
+  }
+
+  async #run(steps: readonly Step[]): Promise<void> {
+    await this.#host.kernel.run(makePlan('repair', steps));
+  }
+
+  #report(
+    kind: TunnelEvent['kind'],
+    subnet: Pick<SubnetView, 'scope' | 'tunnel'>,
+    key: number | undefined,
+  ): void {
+    this.#events.push({
+      kind,
+      code: kind === 'tunnel-add' ? 2 : 4,
+      subnet: subnet.scope.text,
+      cnciIp: subnet.scope.concIp,
+      cnIp: subnet.tunnel?.local ?? this.#host.computeLink.address,
+      ...(key !== undefined && { subnetKey: key }),
+      tunnel: subnet.tunnel?.kind ?? this.#host.mode,
+    });
+  }
+}
+
+function describeFailure(error: LibsnnetError): string {
+  return error.message;
+}

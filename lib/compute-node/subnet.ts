@@ -1,0 +1,244 @@
+import type { Scope } from '../alias';
+import type { Host, SharedWork } from '../host';
+import type { TunnelKind, VnicConfig } from '../model';
+import { identityKey } from '../topology';
+import type { ComputeNodeView, KnownLink, KnownTunnel, KnownVnic, SubnetView } from '../topology';
+import type { LinkIndex } from './link-index';
+import type { CreatedVnic, DestroyedVnic } from './results';
+
+// Each is a subnet that has gone and whose concentrator was not told; the callers are long away.
+const MOST_OWED = 10_000;
+
+/** A VNIC of the database, there or in the making. */
+export interface VnicEntry {
+  readonly ip: string;
+  status: 'creating' | 'ready' | 'destroying';
+  known: KnownVnic | undefined;
+  /** As this process was told; `undefined` for what it found. */
+  config: VnicConfig | undefined;
+  /** What is being done with it: one thing at a time. */
+  work: SharedWork<unknown> | undefined;
+  /** The same, where it is its creation or a look whether it is as it should be. */
+  creation: SharedWork<CreatedVnic> | undefined;
+  /** The same, where it is its destruction. */
+  destruction: SharedWork<DestroyedVnic> | undefined;
+}
+
+/**
+ * One tenant subnet on this node. Its bridge and tunnel come with its first VNIC and go with its
+ * last; while they do, `transition` is set and every other call for the subnet waits for it.
+ */
+export class Subnet {
+  readonly scope: Scope;
+  bridge: KnownLink | undefined;
+  tunnel: KnownTunnel | undefined;
+  /** The key that the tunnel has or is being made with. */
+  key: number | undefined;
+  /** The caller of some `createVnic` has the event about the tunnel that there is. */
+  isAnnounced = false;
+  /** A container runtime was told of the network. */
+  hasContainerNetwork = false;
+  readonly vnics = new Map<string, VnicEntry>();
+  transition: Promise<void> | undefined;
+
+  constructor(scope: Scope) {
+    this.scope = scope;
+  }
+
+  get isComplete(): boolean {
+    return this.bridge !== undefined && this.tunnel !== undefined;
+  }
+
+  /** Nothing of it is there, and nothing is being done with it. */
+  get isVoid(): boolean {
+    return (
+      this.vnics.size === 0 &&
+      this.transition === undefined &&
+      this.bridge === undefined &&
+      this.tunnel === undefined
+    );
+  }
+}
+
+/** The subnets of a node, by the identity in the text of their scope. */
+export class SubnetTable {
+  readonly links: LinkIndex;
+  readonly #host: Pick<Host, 'anchor'>;
+  readonly #subnets = new Map<string, Subnet>();
+  readonly #byKey = new Map<number, Set<Subnet>>();
+  readonly #owed = new Map<string, DestroyedVnic>();
+  readonly #tunnels: Record<TunnelKind, number> = { gre: 0, vxlan: 0, geneve: 0 };
+
+  constructor(host: Pick<Host, 'anchor'>, links: LinkIndex) {
+    this.#host = host;
+    this.links = links;
+  }
+
+  get(scopeText: string): Subnet | undefined {
+    return this.#subnets.get(identityKey(scopeText));
+  }
+
+  obtain(scope: Scope): Subnet {
+    const key = identityKey(scope.text);
+    const known = this.#subnets.get(key);
+    if (known !== undefined) return known;
+    const subnet = new Subnet(scope);
+    this.#subnets.set(key, subnet);
+    return subnet;
+  }
+
+  /** Forgets a subnet that has nothing left. */
+  drop(subnet: Subnet): void {
+    if (!subnet.isVoid) return;
+    this.setKey(subnet, undefined);
+    const key = identityKey(subnet.scope.text);
+    if (this.#subnets.get(key) === subnet) this.#subnets.delete(key);
+  }
+
+  all(): Iterable<Subnet> {
+    return this.#subnets.values();
+  }
+
+  withKey(key: number): Iterable<Subnet> {
+    return this.#byKey.get(key) ?? [];
+  }
+
+  /** Every other call for the subnet waits until the work is over. */
+  hold(subnet: Subnet, work: Promise<unknown>): void {
+    const release = (): void => {
+      subnet.transition = undefined;
+      this.drop(subnet);
+    };
+    subnet.transition = work.then(release, release);
+  }
+
+  setKey(subnet: Subnet, key: number | undefined): void {
+    if (subnet.key === key) return;
+    if (subnet.key !== undefined) {
+      const sharers = this.#byKey.get(subnet.key);
+      sharers?.delete(subnet);
+      if (sharers?.size === 0) this.#byKey.delete(subnet.key);
+    }
+    subnet.key = key;
+    if (key === undefined) return;
+    const sharers = this.#byKey.get(key) ?? new Set();
+    this.#byKey.set(key, sharers.add(subnet));
+  }
+
+  setBridge(subnet: Subnet, bridge: KnownLink | undefined): void {
+    subnet.bridge = bridge;
+    if (bridge === undefined) return;
+    this.#own(subnet, bridge, false, () => {
+      if (subnet.bridge === bridge) subnet.bridge = undefined;
+    });
+  }
+
+  setTunnel(subnet: Subnet, tunnel: KnownTunnel | undefined): void {
+    if (subnet.tunnel !== undefined) this.#tunnels[subnet.tunnel.kind] -= 1;
+    subnet.tunnel = tunnel;
+    if (tunnel !== undefined) {
+      this.#tunnels[tunnel.kind] += 1;
+      this.setKey(subnet, tunnel.key ?? subnet.key);
+      this.#own(subnet, tunnel, true, () => {
+        if (subnet.tunnel === tunnel) this.setTunnel(subnet, undefined);
+      });
+    }
+    this.#host.anchor.update(this.#tunnels.vxlan);
+  }
+
+  setVnic(subnet: Subnet, entry: VnicEntry, known: KnownVnic): void {
+    entry.known = known;
+    entry.status = 'ready';
+    subnet.vnics.set(entry.ip, entry);
+    this.#own(subnet, known, true, () => {
+      if (subnet.vnics.get(entry.ip) !== entry || entry.known !== known) return;
+      subnet.vnics.delete(entry.ip);
+      this.drop(subnet);
+    });
+  }
+
+  /** Keeps what a caller who gave up should have told others; whoever calls next for the subnet gets it. */
+  owe(subnet: Subnet, result: DestroyedVnic): void {
+    if (result.event === undefined && result.container === undefined) return;
+    const [oldest] = this.#owed.keys();
+    if (oldest !== undefined && this.#owed.size >= MOST_OWED) this.#owed.delete(oldest);
+    this.#owed.set(identityKey(subnet.scope.text), result);
+  }
+
+  takeOwed(scopeText: string): DestroyedVnic | undefined {
+    const key = identityKey(scopeText);
+    const owed = this.#owed.get(key);
+    this.#owed.delete(key);
+    return owed;
+  }
+
+  /** Forgets the bridge, the tunnel, and what was said about them. */
+  clear(subnet: Subnet): void {
+    this.setBridge(subnet, undefined);
+    this.setTunnel(subnet, undefined);
+    this.setKey(subnet, undefined);
+    subnet.hasContainerNetwork = false;
+    subnet.isAnnounced = false;
+  }
+
+  /** Replaces everything by what a dump showed; keeps what only this process knows of the same links. */
+  replace(view: ComputeNodeView): void {
+    const before = new Map(this.#subnets);
+    this.#subnets.clear();
+    this.#byKey.clear();
+    Object.assign(this.#tunnels, { gre: 0, vxlan: 0, geneve: 0 });
+    for (const [key, found] of view.subnets) this.#adopt(found, before.get(key));
+    this.#host.anchor.update(this.#tunnels.vxlan);
+  }
+
+  #adopt(found: SubnetView, old: Subnet | undefined): void {
+    const subnet = this.obtain(found.scope);
+    const before = old ?? subnet;
+    const wasContainerNetwork = before.hasContainerNetwork;
+    const isSameBridge = found.bridge?.ifIndex === before.bridge?.ifIndex;
+    // Where there is no VNIC, the process that made the tunnel died before it could tell.
+    const isAnnounced = old === undefined ? found.vnics.size > 0 : old.isAnnounced;
+    this.setKey(subnet, found.tunnel?.key ?? before.key);
+    this.setBridge(subnet, found.bridge);
+    this.setTunnel(subnet, found.tunnel);
+    subnet.hasContainerNetwork = isSameBridge && wasContainerNetwork;
+    subnet.isAnnounced = isAnnounced;
+    for (const known of found.vnics.values()) {
+      const config = rememberedConfig(before, known);
+      this.setVnic(subnet, newEntry(known.ip, 'ready', config), known);
+      if (known.role === 'container') subnet.hasContainerNetwork = true;
+    }
+  }
+
+  #own(subnet: Subnet, link: KnownLink, isPort: boolean, forget: () => void): void {
+    const tenantId = subnet.scope.ids?.tenantId;
+    this.links.own({
+      link,
+      scope: subnet.scope.text,
+      ...(tenantId !== undefined && { tenantId }),
+      master: () => (isPort ? subnet.bridge?.ifIndex : undefined),
+      forget,
+    });
+  }
+}
+
+function rememberedConfig(before: Subnet, known: KnownVnic): VnicConfig | undefined {
+  const same = before.vnics.get(known.ip);
+  return same?.known?.ifIndex === known.ifIndex ? same.config : undefined;
+}
+
+export function newEntry(
+  ip: string,
+  status: VnicEntry['status'],
+  config: VnicConfig | undefined,
+): VnicEntry {
+  return {
+    ip,
+    status,
+    known: undefined,
+    config,
+    work: undefined,
+    creation: undefined,
+    destruction: undefined,
+  };
+}

@@ -1,0 +1,190 @@
+/**
+ * The table of error codes: the one place that says what each code means, when it comes and what
+ * an operator does about it. `docs/errors.md` is generated from it.
+ */
+
+/** One row of {@link ERROR_CODES}. */
+export interface ErrorCodeRow {
+  /** `APIError`: the call failed and nothing is left behind. `FatalError`: something must be repaired. */
+  readonly class: 'APIError' | 'FatalError';
+  /** What went wrong, as the beginning of a sentence without its full stop. */
+  readonly summary: string;
+  /** The circumstances in which it is thrown. */
+  readonly when: string;
+  /** What to do about it. */
+  readonly remedy: string;
+}
+
+/** Every code that an error of this package can carry. */
+export const ERROR_CODES = {
+  SNNET_INPUT_INVALID: {
+    class: 'APIError',
+    summary: 'A value that was passed in is not acceptable',
+    when: 'A field has the wrong type, is out of range, or contradicts another field of the same input.',
+    remedy: 'Correct the field that the error names; `value` holds what was passed.',
+  },
+  SNNET_INPUT_MISSING: {
+    class: 'APIError',
+    summary: 'A required value was not passed in',
+    when: 'A required field is absent or undefined.',
+    remedy: 'Supply the field that the error names.',
+  },
+  SNNET_INPUT_UNKNOWN: {
+    class: 'APIError',
+    summary: 'A field that was passed in is not known',
+    when: 'An input holds a field that this operation does not have, most often a misspelt one.',
+    remedy: 'Remove the field, or correct its name; names are case-sensitive.',
+  },
+  SNNET_ALIAS_TOO_LONG: {
+    class: 'APIError',
+    summary: 'The identity does not fit into a link alias',
+    when: 'The ids of a VNIC, bridge or tunnel add up to more than the 255 bytes that a link alias can hold.',
+    remedy: 'Use shorter ids; three UUIDs and two addresses fit with room to spare.',
+  },
+  SNNET_ALIAS_AMBIGUOUS: {
+    class: 'APIError',
+    summary: 'The ids would make a link alias that cannot be read back',
+    when: 'An id contains an underscore, which separates the ids in a link alias.',
+    remedy: 'Use ids without underscores, such as UUIDs.',
+  },
+  SNNET_KEY_RANGE: {
+    class: 'APIError',
+    summary: 'The subnet key does not fit the kind of tunnel',
+    when: 'The key is larger than 16777215 and the tunnel is VXLAN or Geneve, whose network identifier has 24 bits.',
+    remedy: 'Choose a subnet key below 16777216, or use GRE tunnels, whose key has 32 bits.',
+  },
+  SNNET_VNI_TAKEN: {
+    class: 'APIError',
+    summary: 'The VXLAN network identifier is in use by another subnet on this node',
+    when: 'A VXLAN device with the same identifier and UDP port exists already; the kernel allows one per namespace.',
+    remedy:
+      'Give the subnet another key, or use GRE or Geneve tunnels, which tell tunnels apart by their far end too.',
+  },
+  SNNET_TUNNEL_TAKEN: {
+    class: 'APIError',
+    summary: 'Another tunnel has the same ends and the same key',
+    when: 'A tunnel between the same two addresses with the same key exists already under another identity.',
+    remedy:
+      'Give the subnet another key, or remove the tunnel that the error names if nothing uses it.',
+  },
+  SNNET_VNIC_CONFLICT: {
+    class: 'APIError',
+    summary: 'The VNIC exists already with other properties',
+    when: 'An input names a VNIC that exists, but contradicts its role, MAC address or key.',
+    remedy: 'Pass the properties that it was created with, or destroy it first.',
+  },
+  SNNET_BRIDGE_FULL: {
+    class: 'APIError',
+    summary: 'The bridge has no port left',
+    when: 'The kernel refuses another port on a subnet bridge; its limit is 1023.',
+    remedy: 'Place further workloads of this subnet on another node.',
+  },
+  SNNET_NETWORK_NOT_FOUND: {
+    class: 'APIError',
+    summary: 'No physical link has an address in the networks asked for',
+    when: 'None of the node’s addresses lies in the compute or management networks of the options.',
+    remedy:
+      'Compare the networks looked for with the addresses found, both in the error, and correct the options or the addresses.',
+  },
+  SNNET_NETWORK_AMBIGUOUS: {
+    class: 'APIError',
+    summary: 'The physical link cannot be chosen without a network',
+    when: 'No compute or management networks were given, and not exactly one physical link has an IPv4 address.',
+    remedy: 'Name the networks in the options `computeNets` and `managementNets`.',
+  },
+  SNNET_KIND_UNSUPPORTED: {
+    class: 'APIError',
+    summary: 'The kernel does not offer this kind of link',
+    when: 'The kernel was built without the kind of tunnel or device asked for, or its module cannot be loaded.',
+    remedy:
+      'Load or install the module that the error names, or choose another mode; `auto` takes what the kernel has.',
+  },
+  SNNET_PRIVILEGE_MISSING: {
+    class: 'APIError',
+    summary: 'The process may not change the network',
+    when: 'The process lacks CAP_NET_ADMIN in the network namespace, or CAP_SYS_ADMIN to enter it.',
+    remedy: 'Run as root, or grant the capability that the error names.',
+  },
+  SNNET_NETNS_NOT_FOUND: {
+    class: 'APIError',
+    summary: 'The network namespace cannot be opened',
+    when: 'The option `netns` names a file that does not exist or is no network namespace.',
+    remedy:
+      'Create the namespace first, or correct the path; a bare name is looked up in /run/netns.',
+  },
+  SNNET_HANDLE_CLOSED: {
+    class: 'APIError',
+    summary: 'The object has been closed',
+    when: 'A method was called during or after close().',
+    remedy: 'Open a new one; closing leaves everything in the kernel as it is.',
+  },
+  SNNET_CALL_ABORTED: {
+    class: 'APIError',
+    summary: 'The call was aborted by its caller',
+    when: 'The AbortSignal of the call was triggered before the kernel was asked to change anything.',
+    remedy: 'Nothing was left behind; call again if it is still wanted.',
+  },
+  SNNET_CALL_TIMEOUT: {
+    class: 'APIError',
+    summary: 'The call did not finish in time',
+    when: 'The timeout of the call ran out while it was queued or waited for the kernel.',
+    remedy:
+      'Raise `timeoutMs`, lower the load, or look for what keeps the kernel busy; nothing was left behind.',
+  },
+  SNNET_KERNEL_FAILED: {
+    class: 'APIError',
+    summary: 'The kernel refused a step',
+    when: 'The kernel answered a request with an error that has no more specific code; `cause` is its answer.',
+    remedy:
+      'Read the step and the kernel’s answer in the error; what was done before it has been undone.',
+  },
+  SNNET_LINK_FOREIGN: {
+    class: 'APIError',
+    summary: 'A link with this identity is not one of ours',
+    when: 'A link carries one of our aliases, but is of the wrong kind, so somebody else made it.',
+    remedy: 'Remove the alias or the link by hand; it is never touched by this package.',
+  },
+  SNNET_LINK_INCONSISTENT: {
+    class: 'APIError',
+    summary: 'What stands in the kernel does not fit together',
+    when: 'A VNIC lacks its bridge, a bridge its tunnel, or a link is a port of the wrong bridge.',
+    remedy: 'Run audit() to see every finding and repair() to put right what is safe.',
+  },
+  SNNET_NAME_EXHAUSTED: {
+    class: 'APIError',
+    summary: 'No free link name was found',
+    when: 'All the random names that were tried are taken.',
+    remedy: 'Call again; if it stays so, look for leaked links with audit().',
+  },
+  SNNET_ROLLBACK_FAILED: {
+    class: 'FatalError',
+    summary: 'A failed call could not be undone completely',
+    when: 'A step failed, and undoing the steps before it failed as well.',
+    remedy:
+      'Put no new workloads on this node; do what `repair` lists, then run dbRebuild() and audit().',
+  },
+  SNNET_ADDON_MISSING: {
+    class: 'APIError',
+    summary: 'The native addon cannot be loaded',
+    when: 'There is no prebuilt binary for this platform and none was built from source.',
+    remedy: 'Install a compiler and the headers of libnl-3, then run `npm rebuild libsnnet`.',
+  },
+} as const satisfies Readonly<Record<string, ErrorCodeRow>>;
+
+/** A machine-readable error code; stable across versions. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+type CodeOfClass<C extends ErrorCodeRow['class']> = {
+  [Code in ErrorCode]: (typeof ERROR_CODES)[Code]['class'] extends C ? Code : never;
+}[ErrorCode];
+
+/** The codes that an `APIError` can carry. */
+export type APIErrorCode = CodeOfClass<'APIError'>;
+
+/** The codes that a `FatalError` can carry. */
+export type FatalErrorCode = CodeOfClass<'FatalError'>;
+
+/** Says whether a value is one of our codes. */
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return typeof value === 'string' && Object.hasOwn(ERROR_CODES, value);
+}

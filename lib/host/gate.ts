@@ -1,0 +1,58 @@
+/** Lets at most so many calls work at a time; the others wait in the order they came. */
+export class Gate {
+  readonly #limit: number;
+  #working = 0;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /**
+   * Waits for a place.
+   *
+   * @param signal - Leaves the queue when it fires; the promise then rejects with its reason.
+   * @returns What gives the place back; calling it twice does no harm.
+   */
+  async enter(signal?: AbortSignal): Promise<() => void> {
+    signal?.throwIfAborted();
+    if (this.#working < this.#limit) {
+      this.#working += 1;
+    } else {
+      await this.#wait(signal);
+    }
+    let isOut = false;
+    return () => {
+      if (isOut) return;
+      isOut = true;
+      this.#leave();
+    };
+  }
+
+  #wait(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const enter = (): void => {
+        signal?.removeEventListener('abort', abort);
+        resolve();
+      };
+      const abort = (): void => {
+        this.#waiting.delete(enter);
+        // The reason is the caller's own; it goes back as it came.
+        reject(signal?.reason as Error);
+      };
+      this.#waiting.add(enter);
+      signal?.addEventListener('abort', abort, { once: true });
+    });
+  }
+
+  // The place goes straight to who waits longest.
+  #leave(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#working -= 1;
+      return;
+    }
+    this.#waiting.delete(next);
+    next();
+  }
+}

@@ -1,0 +1,50 @@
+export { formatAlias, parseAlias } from './alias';
+export type { ParsedAlias } from './alias';
+export { Cnci } from './cnci';
+export type {
+  CnciReport,
+  CnciSubnetTopology,
+  CnciTopology,
+  RemoteSubnet,
+  RemovedSubnet,
+} from './cnci';
+export { CnciVnic, ComputeNode, Vnic } from './compute-node';
+export type {
+  ContainerNetwork,
+  CreatedCnciVnic,
+  CreatedVnic,
+  DestroyedCnciVnic,
+  DestroyedVnic,
+  DriftCause,
+  DryRun,
+  NodeEvent,
+  NodeTopology,
+  PlannableOperations,
+  RebuildReport,
+  RepairEvent,
+  RepairOptions,
+  RepairReport,
+  SubnetTopology,
+  TunnelEvent,
+} from './compute-node';
+export { drawMermaid, drawTree } from './draw';
+export type { Drawable, TreeOptions } from './draw';
+export { APIError, FatalError, KernelError, LibsnnetError, isLibsnnetError } from './errors';
+export type { ErrorCode } from './errors';
+export type { PhysicalLink, ResetReport } from './host';
+export { probe } from './kernel';
+export type { Capabilities } from './kernel';
+export type {
+  CallOptionsInput as CallOptions,
+  CnciOptionsInput as CnciOptions,
+  CnciVnicConfigInput as CnciVnicConfig,
+  Logger,
+  NodeOptionsInput as NodeOptions,
+  RemoteSubnetConfigInput as RemoteSubnetConfig,
+  Role,
+  TunnelKind,
+  VnicConfigInput as VnicConfig,
+} from './model';
+export { describePlan } from './plan';
+export type { Plan, Step } from './plan';
+export type { Finding, FindingType } from './topology';

@@ -1,0 +1,7 @@
+export { IndexAllocator } from './index-allocator';
+export type { LinkEvent } from './decode';
+export { Kernel } from './kernel';
+export type { KernelOptions, RunResult } from './kernel';
+export { probe } from './probe';
+export type { Capabilities, ProbedKind } from './probe';
+export type { AddressRow, LinkRow, LinkRowData, NeighbourRow, RouteRow } from './rows';

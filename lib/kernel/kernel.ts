@@ -1,0 +1,265 @@
+import { APIError, FatalError, KernelError } from '../errors';
+import type { APIErrorCode } from '../errors';
+import { describePlan, describeStep } from '../plan';
+import type { Fault, Plan, Step } from '../plan';
+import {
+  decodeAddresses,
+  decodeEvents,
+  decodeLinks,
+  decodeNeighbours,
+  decodeRoutes,
+} from './decode';
+import type { LinkEvent } from './decode';
+import { loadAddon } from './native';
+import type {
+  DumpName,
+  NativeError,
+  NativeHandle,
+  NativeReply,
+  NativeStepError,
+  NativeTable,
+  Refusal,
+} from './native';
+import type { AddressRow, LinkRow, NeighbourRow, RouteRow } from './rows';
+
+export interface KernelOptions {
+  /** A path, or a name under `/run/netns`; left out: the process's own namespace. */
+  readonly netns?: string | undefined;
+  /** A new namespace that nobody else sees and that goes with the handle. */
+  readonly fresh?: boolean | undefined;
+  /** For tests: asked before each plan whether and where it is to fail. */
+  readonly fault?: ((plan: Plan) => Fault | undefined) | undefined;
+}
+
+export interface RunResult {
+  /** Queues handed out, by step. */
+  readonly fds: ReadonlyMap<number, readonly number[]>;
+  /** Steps that found things as they want them, by number. */
+  readonly tolerated: readonly number[];
+  /** Links to be deleted that were gone already, by interface index. */
+  readonly absent: readonly number[];
+}
+
+type Listener = (events: readonly LinkEvent[]) => void;
+
+/**
+ * One network namespace, spoken to over netlink by threads of its own; the event loop never waits for
+ * the kernel. Several in one process are fine, also in worker threads.
+ */
+export class Kernel {
+  readonly #handle: NativeHandle;
+  readonly #fault: KernelOptions['fault'];
+  readonly #listeners = new Set<{
+    readonly interest: 'deletions' | 'all';
+    readonly listener: Listener;
+  }>();
+  #closing: Promise<void> | undefined;
+
+  private constructor(
+    makeHandle: (onEvents: (table: NativeTable) => void) => NativeHandle,
+    fault: KernelOptions['fault'],
+  ) {
+    this.#handle = makeHandle((table) => {
+      const events = decodeEvents(table);
+      for (const { listener } of this.#listeners) listener(events);
+    });
+    this.#fault = fault;
+  }
+
+  static async open(options: KernelOptions = {}): Promise<Kernel> {
+    const { KernelHandle } = loadAddon();
+    const kernel = new Kernel((onEvents) => new KernelHandle(onEvents), options.fault);
+    const reply = await kernel.#handle.open(options.netns ?? '', options.fresh ?? false);
+    if (isRefusal(reply)) {
+      await kernel.close();
+      throw toApiError('open', reply.error);
+    }
+    return kernel;
+  }
+
+  /**
+   * Runs a plan in one call. It is done, or it is undone: what fails is rolled back before this
+   * rejects.
+   *
+   * @throws {@link APIError} — failed and rolled back; names the step, carries the kernel's error.
+   * @throws {@link FatalError} — the rollback failed too; says what is left.
+   */
+  async run(plan: Plan): Promise<RunResult> {
+    const reply = await this.#handle.run(plan.steps, this.#fault?.(plan));
+    if (isRefusal(reply)) throw toApiError(plan.operation, reply.error);
+    if (reply.failure !== undefined) throw planFailure(plan, reply, reply.failure);
+    if (reply.deletionFailure !== undefined) {
+      throw deletionFailure(plan, reply, reply.deletionFailure);
+    }
+    const fds = new Map(
+      Object.entries(reply.fds).map(([step, queues]) => [Number(step), queues] as const),
+    );
+    return { fds, tolerated: reply.tolerated, absent: reply.absent };
+  }
+
+  async links(): Promise<LinkRow[]> {
+    return decodeLinks(await this.#dump('link'));
+  }
+  async addresses(): Promise<AddressRow[]> {
+    return decodeAddresses(await this.#dump('address'));
+  }
+  async routes(): Promise<RouteRow[]> {
+    return decodeRoutes(await this.#dump('route'));
+  }
+  async neighbours(): Promise<NeighbourRow[]> {
+    return decodeNeighbours(await this.#dump('neighbour'));
+  }
+  async forwardingEntries(): Promise<NeighbourRow[]> {
+    return decodeNeighbours(await this.#dump('fdb'));
+  }
+
+  /** @param name - Path under `/proc/sys`, for example `net/ipv4/ip_forward`. */
+  async readSysctl(name: string): Promise<string> {
+    const reply = await this.#handle.readSysctl(name);
+    if ('error' in reply) throw toApiError('readSysctl', reply.error);
+    return reply.value;
+  }
+
+  /**
+   * Calls `listener` with what happens to links, until the returned function is called. Listeners do
+   * not keep the process alive.
+   *
+   * @param interest - `deletions` costs next to nothing: the kernel filters the rest.
+   */
+  async watch(interest: 'deletions' | 'all', listener: Listener): Promise<() => Promise<void>> {
+    const entry = { interest, listener };
+    this.#listeners.add(entry);
+    try {
+      await this.#updateInterest();
+    } catch (error) {
+      this.#listeners.delete(entry);
+      throw error;
+    }
+    return async () => {
+      if (!this.#listeners.delete(entry) || this.#closing !== undefined) return;
+      await this.#updateInterest();
+    };
+  }
+
+  async #updateInterest(): Promise<void> {
+    const interests = [...this.#listeners].map((entry) => entry.interest);
+    const interest = interests.includes('all') ? 'all' : (interests[0] ?? 'none');
+    const reply = await this.#handle.watch(interest);
+    if (isRefusal(reply)) throw toApiError('watch', reply.error);
+  }
+
+  /** Waits until every link given up so far has left the kernel. */
+  async settle(): Promise<void> {
+    const reply = await this.#handle.settle();
+    if (!Array.isArray(reply)) throw toApiError('settle', (reply as Refusal).error);
+    const errors = (reply as readonly NativeError[]).map(toKernelError);
+    if (errors.length === 0) return;
+    throw new FatalError('SNNET_ROLLBACK_FAILED', {
+      operation: 'settle',
+      cause: errors.length === 1 ? errors[0] : new AggregateError(errors),
+      repair: errors.map((error) => error.request),
+    });
+  }
+
+  /** Refuses what is new, finishes what was asked, ends the threads. Leaves the kernel as it is. */
+  close(): Promise<void> {
+    this.#closing ??= this.#handle.close().then(() => undefined);
+    return this.#closing;
+  }
+
+  async #dump(table: DumpName): Promise<NativeTable> {
+    const reply = await this.#handle.dump(table);
+    if ('error' in reply) throw toApiError('dump', reply.error);
+    return reply;
+  }
+}
+
+function isRefusal(reply: object): reply is Refusal {
+  return 'error' in reply;
+}
+
+function toKernelError(error: NativeError): KernelError {
+  return new KernelError(error);
+}
+
+/** What an errno means whatever was asked. */
+function codeOf(error: NativeError, step?: Step): APIErrorCode {
+  switch (error.name) {
+    case 'EPERM':
+    case 'EACCES':
+      return 'SNNET_PRIVILEGE_MISSING';
+    case 'EBADF':
+      return 'SNNET_HANDLE_CLOSED';
+    case 'EXFULL':
+      return 'SNNET_BRIDGE_FULL';
+    case 'ENOENT':
+    case 'ENXIO':
+    case 'ENODEV':
+      if (error.request.includes('network namespace')) return 'SNNET_NETNS_NOT_FOUND';
+      return error.request.includes('/dev/net/tun')
+        ? 'SNNET_KIND_UNSUPPORTED'
+        : 'SNNET_KERNEL_FAILED';
+    case 'EOPNOTSUPP':
+      return step?.op === 'link.create' ? 'SNNET_KIND_UNSUPPORTED' : 'SNNET_KERNEL_FAILED';
+    case 'EEXIST':
+      return error.extack?.includes('VNI') === true ? 'SNNET_VNI_TAKEN' : 'SNNET_KERNEL_FAILED';
+    default:
+      return 'SNNET_KERNEL_FAILED';
+  }
+}
+
+function toApiError(operation: string, error: NativeError): APIError {
+  const cause = toKernelError(error);
+  return new APIError(codeOf(error), { operation, detail: cause.message, cause });
+}
+
+function planFailure(
+  plan: Plan,
+  reply: NativeReply,
+  failure: NativeStepError,
+): APIError | FatalError {
+  const cause = toKernelError(failure);
+  const step = plan.steps[failure.step]?.step;
+  const details = {
+    operation: plan.operation,
+    detail: cause.message,
+    cause,
+    ...(step !== undefined && { step: { index: failure.step, text: describeStep(step) } }),
+  };
+  const repair = whatIsLeft(plan, reply);
+  if (repair.length > 0) return new FatalError('SNNET_ROLLBACK_FAILED', { ...details, repair });
+  return new APIError(codeOf(failure, step), details);
+}
+
+function whatIsLeft(plan: Plan, reply: NativeReply): string[] {
+  const left = reply.left.map((error) => {
+    const undo = plan.steps[error.step]?.undo;
+    const text = undo === undefined ? error.request : describeStep(undo);
+    return `${text} (${error.name}${error.extack === undefined ? '' : `: ${error.extack}`})`;
+  });
+  if (reply.rollbackFailure !== undefined) {
+    const { request, name } = reply.rollbackFailure;
+    left.push(`${request} (${name}); the plan was: ${describePlan(plan)}`);
+  }
+  return left;
+}
+
+/** A deletion is the last step of its plan; those before it were undone. */
+function deletionFailure(
+  plan: Plan,
+  reply: NativeReply,
+  error: NativeError,
+): APIError | FatalError {
+  const cause = toKernelError(error);
+  const index = plan.steps.length - 1;
+  const step = plan.steps[index]?.step;
+  const details = {
+    operation: plan.operation,
+    detail: cause.message,
+    cause,
+    ...(step !== undefined && { step: { index, text: describeStep(step) } }),
+  };
+  const repair = whatIsLeft(plan, reply);
+  if (repair.length > 0) return new FatalError('SNNET_ROLLBACK_FAILED', { ...details, repair });
+  return new APIError(reply.isForeign === true ? 'SNNET_LINK_FOREIGN' : codeOf(error), details);
+}

@@ -1,0 +1,62 @@
+export type { Brand } from './brand';
+export { parseCallOptions, parseTimeoutMs } from './call-options';
+export type { CallOptions, CallOptionsInput } from './call-options';
+export { parseCnciOptions, parseRemoteSubnet } from './cnci-options';
+export type {
+  CnciOptions,
+  CnciOptionsInput,
+  RemoteSubnetConfig,
+  RemoteSubnetConfigInput,
+} from './cnci-options';
+export { parseCnciVnicConfig, parseCnciVnicRef } from './cnci-vnic-config';
+export type { CnciVnicConfig, CnciVnicConfigInput, CnciVnicMode } from './cnci-vnic-config';
+export { parseId, parseLooseId } from './id';
+export type {
+  AnyId,
+  ConcId,
+  InstanceId,
+  NodeId,
+  ParseIdOptions,
+  SubnetId,
+  TenantId,
+  VnicId,
+} from './id';
+export {
+  addressToNumber,
+  broadcastAddress,
+  containsAddress,
+  gatewayOf,
+  hostAddresses,
+  hostCount,
+  isUnicast,
+  networkAddress,
+  networkOf,
+  numberToAddress,
+  parseIpv4,
+  parseIpv4Cidr,
+  parseTenantSubnet,
+  parseUnicastIpv4,
+  prefixLength,
+  tryParseIpv4,
+  tryParseIpv4Cidr,
+} from './ip';
+export type { Ipv4Address, Ipv4Cidr } from './ip';
+export { checkKeyFits, largestKeyOf, parseTunnelKey } from './key';
+export type { TunnelKey } from './key';
+export { LINK_PREFIX, parseLinkName, peerNameOf, randomLinkName } from './link-name';
+export type { LinkPrefix, LinkRole } from './link-name';
+export { parseLogger, SILENT_LOGGER } from './logger';
+export type { Logger } from './logger';
+export { macOfAddress, parseMac } from './mac';
+export type { MacAddress } from './mac';
+export { mtuFor, parseMtu, tunnelOverhead } from './mtu';
+export { parseNetns, parseNodeOptions, parsePort } from './node-options';
+export type { NodeOptions, NodeOptionsInput } from './node-options';
+export { parseBoolean, parseChoice, parseInteger, parseList, refuse } from './refuse';
+export type { IntegerRange, Parser } from './refuse';
+export { defineShape, optional, withDefault, withOperation } from './shape';
+export type { Fields, Parsed, ShapeParser } from './shape';
+export { parseTunnelKind, parseTunnelMode, TUNNEL_KINDS } from './tunnel-kind';
+export type { TunnelKind, TunnelMode } from './tunnel-kind';
+export { parseQueues, parseRole, parseVnicConfig, parseVnicRef } from './vnic-config';
+export type { Role, VnicConfig, VnicConfigInput } from './vnic-config';

@@ -1,0 +1,80 @@
+import { APIError, describeType } from '../errors';
+
+/** Parses one value; `field` names it in the error. */
+export type Parser<T> = (value: unknown, field: string) => T;
+
+/** Throws the error for a value that is absent or not acceptable. */
+export function refuse(value: unknown, field: string, expected: string, detail?: string): never {
+  if (value === undefined) {
+    throw new APIError('SNNET_INPUT_MISSING', { field, expected, detail });
+  }
+  throw new APIError('SNNET_INPUT_INVALID', { field, value, expected, detail });
+}
+
+/** What a whole number may be, both ends included. */
+export interface IntegerRange {
+  readonly least: number;
+  readonly most: number;
+  /** For the error: `bytes`. */
+  readonly unit?: string;
+}
+
+/** A whole number within a range. */
+export function parseInteger(value: unknown, field: string, range: IntegerRange): number {
+  const { least, most, unit } = range;
+  if (Number.isInteger(value)) {
+    const number = value as number;
+    if (number >= least && number <= most && !Object.is(number, -0)) {
+      return number;
+    }
+  }
+  const expected = `a whole number from ${String(least)} to ${String(most)}`;
+  return refuse(value, field, unit === undefined ? expected : `${expected} ${unit}`);
+}
+
+export function parseBoolean(value: unknown, field: string): boolean {
+  return typeof value === 'boolean' ? value : refuse(value, field, 'true or false');
+}
+
+/** One of a few words. */
+export function parseChoice<T extends string>(
+  value: unknown,
+  field: string,
+  choices: readonly T[],
+): T {
+  const found = choices.find((choice) => choice === value);
+  return found ?? refuse(value, field, choices.map((choice) => `'${choice}'`).join(' or '));
+}
+
+/** A list of at most `most` values; the parser is told each one's place. */
+export function parseList<T>(
+  value: unknown,
+  field: string,
+  parseItem: Parser<T>,
+  most: number,
+): readonly T[] {
+  const items = copyArray(value, most);
+  if (items === undefined) {
+    return refuse(
+      value,
+      field,
+      `a list of at most ${String(most)} values`,
+      describeType(value) === 'array' ? 'it is too long or cannot be read' : undefined,
+    );
+  }
+  return Object.freeze(items.map((item, index) => parseItem(item, `${field}[${String(index)}]`)));
+}
+
+function copyArray(value: unknown, most: number): readonly unknown[] | undefined {
+  try {
+    // Length and items are read once each: a hostile array could answer differently a second time.
+    const length = Array.isArray(value) ? value.length : Number.NaN;
+    if (!(length <= most)) {
+      return undefined;
+    }
+    const items = value as readonly unknown[];
+    return Array.from({ length }, (_, index) => items[index]);
+  } catch {
+    return undefined;
+  }
+}

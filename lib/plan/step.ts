@@ -1,0 +1,192 @@
+/**
+ * The steps that a plan is made of: plain data in the kernel's own words.
+ *
+ * A step names links by interface index, never by a name read beforehand: the planner chooses the
+ * indexes of what it creates, so that a whole plan can go down in one send. Nothing here knows what
+ * a tenant, a subnet or a concentrator is.
+ */
+
+/** Kinds of link that the kernel creates over rtnetlink (a tap is made through `/dev/net/tun`). */
+export type LinkKind =
+  'bridge' | 'veth' | 'macvtap' | 'vxlan' | 'gretap' | 'gre' | 'geneve' | 'dummy';
+
+/** Attributes that any link can be given, at creation or later. */
+export interface LinkAttributes {
+  /** Link-layer address, `aa:bb:cc:dd:ee:ff`. */
+  readonly address?: string;
+  /** Bytes. */
+  readonly mtu?: number;
+  /** Packets. */
+  readonly txqlen?: number;
+  /** Interface index of the bridge to join; 0 leaves it. */
+  readonly master?: number;
+  readonly up?: boolean;
+  /** At most 255 bytes (kernel: IFALIASZ); the empty string removes it. */
+  readonly alias?: string;
+  /** As a bridge port: frames may leave by the port they came in by. */
+  readonly hairpin?: boolean;
+}
+
+export interface VxlanData {
+  readonly vni: number;
+  readonly local?: string;
+  /** Left out for a device that has its remotes in the forwarding table only. */
+  readonly remote?: string;
+  readonly port: number;
+  readonly learning?: boolean;
+}
+
+export interface GreData {
+  readonly local: string;
+  /** `0.0.0.0` makes it point-to-multipoint. */
+  readonly remote: string;
+  readonly key: number;
+  readonly pmtudisc: boolean;
+  readonly ttl?: number;
+}
+
+export interface GeneveData {
+  readonly vni: number;
+  readonly remote: string;
+  readonly port: number;
+}
+
+export interface MacvtapData {
+  readonly mode: 'bridge' | 'vepa' | 'private' | 'passthru';
+}
+
+/** The other end of a veth pair. It is created down: the kernel refuses to create it up. */
+export interface VethPeer {
+  readonly ifname: string;
+  readonly ifindex: number;
+  readonly address?: string;
+  readonly mtu?: number;
+  readonly txqlen?: number;
+}
+
+interface LinkCreateBase extends LinkAttributes {
+  readonly op: 'link.create';
+  readonly ifname: string;
+  readonly ifindex: number;
+  /** `false`: no IPv6 link-local address is made on it. */
+  readonly ipv6LinkLocal?: false;
+}
+
+export type LinkCreate =
+  | (LinkCreateBase & { readonly kind: 'bridge' | 'dummy' })
+  | (LinkCreateBase & { readonly kind: 'veth'; readonly peer: VethPeer })
+  | (LinkCreateBase & {
+      readonly kind: 'macvtap';
+      readonly link: number;
+      readonly data: MacvtapData;
+    })
+  | (LinkCreateBase & { readonly kind: 'vxlan'; readonly data: VxlanData })
+  | (LinkCreateBase & { readonly kind: 'gretap' | 'gre'; readonly data: GreData })
+  | (LinkCreateBase & { readonly kind: 'geneve'; readonly data: GeneveData });
+
+/** A persistent tap, made through `/dev/net/tun`. */
+export interface TapCreate extends LinkAttributes {
+  readonly op: 'tap.create';
+  readonly ifname: string;
+  readonly ifindex: number;
+  /** 1 to 256; more than one makes a multi-queue tap. */
+  readonly queues: number;
+  /** Leaves the queues' descriptors open and returns them; the caller owns them. */
+  readonly handOut: boolean;
+  readonly ipv6LinkLocal?: false;
+}
+
+/** Changes a link that is there. */
+export interface LinkSet extends LinkAttributes {
+  readonly op: 'link.set';
+  readonly ifindex: number;
+  /** Renames it. */
+  readonly ifname?: string;
+  /** What a change turned, as it was before: the inverse. Left out, the change is not undone. */
+  readonly before?: LinkAttributes & { readonly ifname?: string };
+}
+
+/**
+ * A link that is to go. It is deleted only if the kernel still shows it with this alias (or, where
+ * `alias` is the empty string, with this name and no alias); an index may have been given to a stranger.
+ */
+export interface LinkToDelete {
+  readonly ifindex: number;
+  readonly ifname: string;
+  readonly alias: string;
+}
+
+/** A bridge whose name and alias are freed at once and which is deleted behind the caller's back. */
+export interface BridgeToRetire extends LinkToDelete {
+  /** The name it carries until it is gone. */
+  readonly trashName: string;
+}
+
+/** Deletes links, all in one group with whatever else waits to be deleted at that moment. */
+export interface LinkDelete {
+  readonly op: 'link.delete';
+  readonly links: readonly LinkToDelete[];
+  readonly retire?: readonly BridgeToRetire[];
+}
+
+export interface AddressStep {
+  readonly op: 'address.add' | 'address.delete';
+  readonly ifindex: number;
+  readonly address: string;
+  readonly prefixLength: number;
+}
+
+export interface RouteStep {
+  readonly op: 'route.add' | 'route.delete';
+  /** CIDR. */
+  readonly destination: string;
+  readonly ifindex: number;
+  readonly via?: string;
+}
+
+/** A permanent neighbour entry. */
+export interface NeighbourStep {
+  readonly op: 'neighbour.add' | 'neighbour.delete';
+  readonly ifindex: number;
+  readonly address: string;
+  /** A MAC, or on a point-to-multipoint GRE the outer IPv4 address. */
+  readonly lladdr: string;
+}
+
+/**
+ * A forwarding entry. With `dst` one of a VXLAN device's own table, where the all-zero MAC means
+ * "anything unknown"; without, one of the bridge that the link is a port of, which stays at this port
+ * whatever arrives elsewhere (static, sticky).
+ */
+export interface FdbStep {
+  readonly op: 'fdb.add' | 'fdb.delete';
+  readonly ifindex: number;
+  readonly mac: string;
+  readonly dst?: string;
+}
+
+export interface SysctlSet {
+  readonly op: 'sysctl.set';
+  /** Path under `/proc/sys`, for example `net/ipv4/ip_forward`. */
+  readonly name: string;
+  readonly value: string;
+  /** The value that the inverse writes back. */
+  readonly before?: string;
+}
+
+export type Step = (
+  | LinkCreate
+  | TapCreate
+  | LinkSet
+  | LinkDelete
+  | AddressStep
+  | RouteStep
+  | NeighbourStep
+  | FdbStep
+  | SysctlSet
+) & {
+  /** Errors of the kernel that mean "it is so already", by errno name; the step then has no inverse. */
+  readonly tolerate?: readonly string[];
+};
+
+export type StepOp = Step['op'];

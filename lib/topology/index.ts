@@ -1,0 +1,9 @@
+export { rebuildCnci } from './cnci-view';
+export type { CnciSubnetView, CnciView } from './cnci-view';
+export { rebuildComputeNode, toKnownLink, viewComputeNode } from './compute-node-view';
+export type { ComputeNodeView, SubnetView } from './compute-node-view';
+export type { Finding, FindingType } from './findings';
+export { identityKey } from './identity-key';
+export { takeInventory, takeInventoryInSlices } from './inventory';
+export type { Inventory } from './inventory';
+export type { KnownLink, KnownTunnel, KnownVnic } from './known-link';

@@ -1,0 +1,199 @@
+import { parseAlias } from '../alias';
+import type { ParsedAlias } from '../alias';
+import type { LinkRow } from '../kernel';
+import { LINK_PREFIX } from '../model';
+import type { TunnelKind } from '../model';
+import type { Finding } from './findings';
+import { identityKey } from './identity-key';
+
+/** A link with an alias of ours, and of the kind that the alias says. */
+export interface OurLink<P extends ParsedAlias = ParsedAlias> {
+  readonly row: LinkRow;
+  readonly parsed: P;
+}
+
+/** The links of a namespace, sorted into ours and others. */
+export interface Inventory {
+  readonly ours: readonly OurLink[];
+  /** Links that say to be what another of ours is already; they count for nothing. */
+  readonly duplicates: readonly LinkRow[];
+  /** Links that were given up and wait to be deleted. */
+  readonly trash: readonly LinkRow[];
+  /** Links with a name of ours and no alias. */
+  readonly remnants: readonly LinkRow[];
+  readonly foreign: readonly LinkRow[];
+  /** All of them, by interface index. */
+  readonly byIndex: ReadonlyMap<number, LinkRow>;
+  readonly findings: readonly Finding[];
+}
+
+// By alias. A variant of the Go library writes `gre_` on VXLAN devices too.
+const TUNNEL_LINKS: Readonly<Record<TunnelKind, readonly string[]>> = {
+  gre: ['gretap', 'vxlan'],
+  vxlan: ['vxlan'],
+  geneve: ['geneve'],
+};
+const TUNNEL_OF_LINK: Readonly<Record<string, TunnelKind>> = {
+  gretap: 'gre',
+  vxlan: 'vxlan',
+  geneve: 'geneve',
+};
+const PREFIXES: readonly string[] = Object.values(LINK_PREFIX);
+
+/** The kinds of link that an alias may stand on. */
+function kindsFor(parsed: ParsedAlias): readonly string[] {
+  switch (parsed.type) {
+    case 'cn-bridge':
+    case 'cnci-bridge':
+      return ['bridge'];
+    case 'cn-tunnel':
+    case 'cnci-tunnel':
+      return TUNNEL_LINKS[parsed.tunnel];
+    case 'cn-vnic':
+      return ['tap', 'veth'];
+    case 'cnci-vnic':
+      return ['macvtap'];
+    case 'mesh':
+      return ['gre', 'vxlan'];
+    case 'anchor':
+      return ['vxlan'];
+    case 'trash':
+      return ['bridge'];
+  }
+}
+
+// Some milliseconds at the very first time, when nothing is compiled yet.
+const SLICE = 500;
+
+/** Sorts one dump of links. Pure, and linear in their number. */
+export function takeInventory(rows: readonly LinkRow[]): Inventory {
+  const sorting = sortRows(rows);
+  for (;;) {
+    const { done, value } = sorting.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same in slices: `pause` lets others work in between. */
+export async function takeInventoryInSlices(
+  rows: readonly LinkRow[],
+  pause: () => Promise<void>,
+): Promise<Inventory> {
+  const sorting = sortRows(rows);
+  for (;;) {
+    const { done, value } = sorting.next();
+    if (done === true) return value;
+    await pause();
+  }
+}
+
+function* sortRows(rows: readonly LinkRow[]): Generator<undefined, Inventory, undefined> {
+  const ours: OurLink[] = [];
+  const trash: LinkRow[] = [];
+  const remnants: LinkRow[] = [];
+  const foreign: LinkRow[] = [];
+  const findings: Finding[] = [];
+  const byIndex = new Map<number, LinkRow>();
+  for (const [count, row] of rows.entries()) {
+    if (count % SLICE === SLICE - 1) yield;
+    byIndex.set(row.ifindex, row);
+    const parsed = row.alias === '' ? undefined : parseAlias(row.alias);
+    if (parsed === undefined) {
+      (isRemnant(row) ? remnants : foreign).push(row);
+    } else if (!kindsFor(parsed).includes(row.kind)) {
+      foreign.push(row);
+      findings.push(wrongKind(row, parsed));
+    } else if (parsed.type === 'trash') {
+      // Only what carries a name of ours too: the word alone is anybody's.
+      (hasOurName(row) ? trash : foreign).push(row);
+    } else {
+      ours.push({ row, parsed });
+    }
+  }
+  const { single, duplicates } = separateDuplicates(ours, findings);
+  yield;
+  return { ours: single, duplicates, trash, remnants, foreign, byIndex, findings };
+}
+
+/** Of several links with one identity one with a name of ours counts, then the one with the lowest index. */
+function separateDuplicates(
+  ours: OurLink[],
+  findings: Finding[],
+): { readonly single: OurLink[]; readonly duplicates: LinkRow[] } {
+  const first = new Map<string, OurLink>();
+  for (const link of ours) {
+    const key = keyOf(link);
+    const known = first.get(key);
+    if (known === undefined || isBefore(link.row, known.row)) first.set(key, link);
+  }
+  const duplicates: LinkRow[] = [];
+  if (first.size === ours.length) return { single: ours, duplicates };
+  const single = ours.filter((link) => {
+    const counts = first.get(keyOf(link));
+    if (counts === link) return true;
+    duplicates.push(link.row);
+    findings.push(duplicate(link.row, counts?.row));
+    return false;
+  });
+  return { single, duplicates };
+}
+
+function isBefore(row: LinkRow, other: LinkRow): boolean {
+  const isNamed = hasOurName(row);
+  return isNamed === hasOurName(other) ? row.ifindex < other.ifindex : isNamed;
+}
+
+// A subnet has one tunnel, of whatever kind. Anchors have no identity: one more is just one to delete.
+function keyOf({ parsed, row }: OurLink): string {
+  if (parsed.type === 'anchor') return `anchor ${String(row.ifindex)}`;
+  if (parsed.type === 'cn-tunnel') return `tunnel ${identityKey(parsed.scope.text)}`;
+  return identityKey(row.alias);
+}
+
+/** Picks the links of one type, typed as such. */
+export function ofType<T extends ParsedAlias['type']>(
+  inventory: Inventory,
+  type: T,
+): OurLink<Extract<ParsedAlias, { readonly type: T }>>[] {
+  type Parsed = Extract<ParsedAlias, { readonly type: T }>;
+  const isOfType = (parsed: ParsedAlias): parsed is Parsed => parsed.type === type;
+  return inventory.ours.flatMap(({ row, parsed }) => (isOfType(parsed) ? [{ row, parsed }] : []));
+}
+
+/** What kind of tunnel a link is, whatever its alias says. */
+export function tunnelKindOf(row: LinkRow): TunnelKind {
+  return TUNNEL_OF_LINK[row.kind] ?? 'gre';
+}
+
+export function linkOf(row: LinkRow): NonNullable<Finding['link']> {
+  return { linkName: row.ifname, ifIndex: row.ifindex, alias: row.alias };
+}
+
+function hasOurName(row: LinkRow): boolean {
+  return PREFIXES.some((prefix) => row.ifname.startsWith(prefix));
+}
+
+// A container end has no alias by nature: it goes with its host end.
+function isRemnant(row: LinkRow): boolean {
+  return row.alias === '' && hasOurName(row) && !row.ifname.startsWith(LINK_PREFIX.peer);
+}
+
+function wrongKind(row: LinkRow, parsed: ParsedAlias): Finding {
+  const expected = kindsFor(parsed).join(' or ');
+  const kind = row.kind === '' ? 'a physical device' : `a ${row.kind}`;
+  return {
+    type: 'wrong-kind',
+    text: `${row.ifname} has the alias of a ${expected} of ours, but is ${kind}; it is left alone`,
+    link: linkOf(row),
+    remedy: 'none',
+  };
+}
+
+function duplicate(row: LinkRow, first: LinkRow | undefined): Finding {
+  return {
+    type: 'duplicate',
+    text: `${row.ifname} has the same identity as ${first?.ifname ?? 'another link'}; only that one counts`,
+    link: linkOf(row),
+    remedy: 'none',
+  };
+}

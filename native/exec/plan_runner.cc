@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/plan_runner.h"
+
+#include <linux/netlink.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <set>
+
+#include "exec/step_messages.h"
+#include "nl/batch.h"
+#include "sys/sysctl.h"
+
+namespace snnet::exec {
+namespace {
+
+bool IsDeletion(const PlanStep& step) {
+  return std::holds_alternative<DeleteLinks>(step.step.action);
+}
+bool IsSysctl(const PlanStep& step) { return std::holds_alternative<SetSysctl>(step.step.action); }
+
+bool Tolerates(const Step& step, int code) {
+  return std::find(step.tolerate.begin(), step.tolerate.end(), code) != step.tolerate.end();
+}
+
+// The inverse of something that somebody else undid already has nothing to do.
+bool IsGone(int code) {
+  return code == ENODEV || code == ENOENT || code == ESRCH || code == EADDRNOTAVAIL;
+}
+
+bool FailsAt(const std::optional<Fault>& fault, size_t step) {
+  return fault && fault->kind == Fault::Kind::kFail && fault->step == step;
+}
+void DieIf(const std::optional<Fault>& fault, Fault::Kind kind, size_t step) {
+  if (fault && fault->kind == kind && fault->step == step) kill(getpid(), SIGKILL);
+}
+
+// How far a fault that kills lets the segment [first, end) go.
+size_t EndBeforeDeath(const std::optional<Fault>& fault, size_t first, size_t end) {
+  if (!fault || fault->kind == Fault::Kind::kFail) return end;
+  const size_t stop = fault->step + (fault->kind == Fault::Kind::kKillAfter ? 1 : 0);
+  return stop > first && stop < end ? stop : end;
+}
+
+// What a refused message may have done all the same: RTM_SETLINK changes one thing after the other
+// and stops at the first that fails. Who lacks the privilege doesn't get that far.
+bool MayBeHalfDone(const Action& action, int code) {
+  return std::holds_alternative<SetLink>(action) && code != EPERM && code != ENODEV;
+}
+
+}  // namespace
+
+struct PlanRunner::Progress {
+  const Plan& plan;
+  RunOutcome outcome = {};
+  std::map<size_t, sys::Tap> taps = {};
+  // Steps that are decided before their messages are sent.
+  std::set<size_t> settled = {};
+
+  // A step got this error: tolerated, or the end of the plan. The first step in the plan's order
+  // counts.
+  void Refuse(size_t step, sys::Error error) {
+    settled.insert(step);
+    if (Tolerates(plan.steps[step].step, error.code)) {
+      outcome.tolerated.push_back(step);
+    } else if (!outcome.failure || step < outcome.failure->step) {
+      outcome.failure = StepFailure{std::move(error), step};
+    }
+  }
+};
+
+sys::Result<PlanRunner> PlanRunner::Open() {
+  auto socket = nl::Socket::Open(NETLINK_ROUTE);
+  if (!socket) return socket.error();
+  sys::UniqueFd probe(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!probe) return sys::LastError("socket");
+  socket->SetReceiveBuffer(nl::kReceiveBuffer);
+  return PlanRunner(std::move(*socket), std::move(probe));
+}
+
+RunOutcome PlanRunner::Run(const Plan& plan) {
+  Progress progress{plan};
+  const size_t count = plan.steps.size();
+  for (size_t next = 0; next < count && !progress.outcome.failure;) {
+    DieIf(plan.fault, Fault::Kind::kKillBefore, next);
+    if (IsDeletion(plan.steps[next])) {
+      if (FailsAt(plan.fault, next)) {
+        progress.Refuse(next, sys::Error{plan.fault->error, "ip link delete"});
+      }
+      break;
+    }
+    if (IsSysctl(plan.steps[next])) {
+      RunSysctl(progress, next);
+      DieIf(plan.fault, Fault::Kind::kKillAfter, next);
+      ++next;
+      continue;
+    }
+    size_t end = next;
+    while (end < count && !IsDeletion(plan.steps[end]) && !IsSysctl(plan.steps[end])) ++end;
+    const size_t cut = EndBeforeDeath(plan.fault, next, end);
+    const bool dies = cut < end || (plan.fault && plan.fault->kind == Fault::Kind::kKillAfter &&
+                                    plan.fault->step + 1 == end);
+    RunSegment(progress, next, cut, dies);
+    next = cut;
+    DieIf(plan.fault, Fault::Kind::kKillAfter, next - 1);
+  }
+  if (progress.outcome.failure) RollBack(plan, progress.outcome);
+  return std::move(progress.outcome);
+}
+
+// Everything between two breaks goes down in one send. Taps are opened first and made persistent
+// last, so that a process killed in between (`dies`) leaves none.
+void PlanRunner::RunSegment(Progress& progress, size_t first, size_t end, bool dies) {
+  if (auto collision = FindCollision(progress.plan, first, end)) {
+    progress.outcome.failure = std::move(collision);
+    return;
+  }
+  if (!OpenTaps(progress, first, end)) return;
+  const bool sent = SendMessages(progress, first, end);
+  if (dies) return;
+  if (sent && PersistTaps(progress)) {
+    for (auto& [step, tap] : progress.taps) {
+      const auto& create = std::get<CreateTap>(progress.plan.steps[step].step.action);
+      if (create.hand_out) progress.outcome.fds[step] = tap.TakeQueues();
+    }
+  }
+  progress.taps.clear();
+}
+
+// Followers address a link by the index that we chose: were it taken, they would hit a stranger.
+std::optional<StepFailure> PlanRunner::FindCollision(const Plan& plan, size_t first,
+                                                     size_t end) const {
+  const auto check = [&](uint32_t ifindex, size_t step,
+                         const std::string& ifname) -> std::optional<StepFailure> {
+    const std::string holder = sys::NameOfIndex(probe_.get(), ifindex);
+    if (holder.empty()) return std::nullopt;
+    return StepFailure{{EEXIST, "ip link add " + ifname + " index " + std::to_string(ifindex),
+                        "the interface index belongs to " + holder},
+                       step};
+  };
+  for (size_t i = first; i < end; ++i) {
+    const Action& action = plan.steps[i].step.action;
+    std::optional<StepFailure> found;
+    if (const auto* spec = std::get_if<rtnl::LinkSpec>(&action)) {
+      found = check(spec->ifindex, i, spec->ifname);
+      const auto* peer = std::get_if<rtnl::VethPeer>(&spec->data);
+      if (!found && peer != nullptr) found = check(peer->ifindex, i, peer->ifname);
+    } else if (const auto* tap = std::get_if<CreateTap>(&action)) {
+      found = check(tap->ifindex, i, tap->ifname);
+    }
+    if (found) return found;
+  }
+  return std::nullopt;
+}
+
+bool PlanRunner::OpenTaps(Progress& progress, size_t first, size_t end) {
+  for (size_t i = first; i < end; ++i) {
+    const auto* create = std::get_if<CreateTap>(&progress.plan.steps[i].step.action);
+    if (create == nullptr || FailsAt(progress.plan.fault, i)) continue;
+    auto tap = sys::Tap::Create(probe_.get(), create->ifname, create->ifindex, create->queues);
+    if (tap) {
+      progress.taps.emplace(i, std::move(*tap));
+      continue;
+    }
+    progress.Refuse(i, tap.error());
+    if (!progress.outcome.failure) continue;
+    progress.taps.clear();
+    return false;
+  }
+  return true;
+}
+
+bool PlanRunner::SendMessages(Progress& progress, size_t first, size_t end) {
+  const Plan& plan = progress.plan;
+  std::vector<nl::Message> messages;
+  std::vector<size_t> owners;
+  for (size_t i = first; i < end; ++i) {
+    if (FailsAt(plan.fault, i)) progress.Refuse(i, {plan.fault->error, "injected fault"});
+    if (progress.settled.contains(i)) continue;
+    for (nl::Message& message : MessagesFor(plan.steps[i].step))
+      messages.push_back(std::move(message));
+    owners.resize(messages.size(), i);
+  }
+  if (messages.empty()) return !progress.outcome.failure;
+  std::vector<size_t>& done = progress.outcome.done;
+  auto acks = nl::SendBatch(socket_, messages);
+  if (!acks) {
+    // What the kernel did is unknown: every inverse runs, and finds what there is.
+    done.insert(done.end(), owners.begin(), owners.end());
+    done.erase(std::unique(done.begin(), done.end()), done.end());
+    progress.Refuse(first, acks.error());
+    return false;
+  }
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const size_t step = owners[i];
+    // What follows a message that was refused speaks of a link that is not there.
+    if (progress.settled.contains(step)) continue;
+    const nl::Ack& ack = (*acks)[i];
+    if (ack) progress.Refuse(step, *ack);
+    const bool is_touched = !ack || MayBeHalfDone(plan.steps[step].step.action, ack->code);
+    if (is_touched && (done.empty() || done.back() != step)) done.push_back(step);
+  }
+  return !progress.outcome.failure;
+}
+
+bool PlanRunner::PersistTaps(Progress& progress) {
+  for (auto& [step, tap] : progress.taps) {
+    if (auto persisted = tap.Persist(); !persisted) {
+      progress.Refuse(step, persisted.error());
+      return false;
+    }
+  }
+  return true;
+}
+
+void PlanRunner::RunSysctl(Progress& progress, size_t index) {
+  const auto& sysctl = std::get<SetSysctl>(progress.plan.steps[index].step.action);
+  const sys::Status written =
+      FailsAt(progress.plan.fault, index)
+          ? sys::Status(sys::Error{progress.plan.fault->error, "sysctl -w " + sysctl.name})
+          : sys::WriteSysctl(sysctl.name, sysctl.value);
+  if (written) {
+    progress.outcome.done.push_back(index);
+  } else {
+    progress.Refuse(index, written.error());
+  }
+}
+
+// Inverses run last first; links to delete are gathered for one group.
+void PlanRunner::RollBack(const Plan& plan, RunOutcome& outcome) {
+  outcome.fds.clear();
+  std::vector<size_t> over_netlink;
+  for (auto it = outcome.done.rbegin(); it != outcome.done.rend(); ++it) {
+    const auto& undo = plan.steps[*it].undo;
+    if (!undo) continue;
+    if (const auto* doomed = std::get_if<DeleteLinks>(&undo->action)) {
+      auto& links = outcome.rollback.links;
+      links.insert(links.end(), doomed->links.begin(), doomed->links.end());
+    } else if (const auto* sysctl = std::get_if<SetSysctl>(&undo->action)) {
+      UndoMessages(plan, outcome, over_netlink);
+      auto written = sys::WriteSysctl(sysctl->name, sysctl->value);
+      if (!written && !IsGone(written.error().code)) {
+        outcome.left.push_back({written.error(), *it});
+      }
+    } else {
+      over_netlink.push_back(*it);
+    }
+  }
+  UndoMessages(plan, outcome, over_netlink);
+  outcome.done.clear();
+}
+
+void PlanRunner::UndoMessages(const Plan& plan, RunOutcome& outcome, std::vector<size_t>& indexes) {
+  std::vector<nl::Message> messages;
+  std::vector<size_t> owners;
+  for (const size_t index : indexes) {
+    for (nl::Message& message : MessagesFor(*plan.steps[index].undo)) {
+      messages.push_back(std::move(message));
+    }
+    owners.resize(messages.size(), index);
+  }
+  indexes.clear();
+  if (messages.empty()) return;
+  auto acks = nl::SendBatch(socket_, messages);
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const nl::Ack ack = acks ? (*acks)[i] : nl::Ack(acks.error());
+    if (!ack || IsGone(ack->code)) continue;
+    // A step that was refused for the same reason changed nothing.
+    const auto& failure = outcome.failure;
+    if (failure && failure->step == owners[i] && failure->error.code == ack->code) continue;
+    outcome.left.push_back({*ack, owners[i]});
+  }
+}
+
+}  // namespace snnet::exec

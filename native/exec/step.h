@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A plan as the executor knows it: steps, each with its inverse. They cross from the JS thread to
+// the handle's threads as plain values.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "rtnl/address.h"
+#include "rtnl/link.h"
+#include "rtnl/neighbour.h"
+#include "rtnl/route.h"
+
+namespace snnet::exec {
+
+struct CreateTap {
+  std::string ifname;
+  uint32_t ifindex = 0;
+  uint32_t queues = 1;
+  bool hand_out = false;
+  rtnl::LinkAttributes attributes;
+};
+struct SetLink {
+  uint32_t ifindex = 0;
+  rtnl::LinkAttributes attributes;
+};
+// Deleted only if the kernel shows it with this alias, or with this name and no alias.
+struct DoomedLink {
+  uint32_t ifindex = 0;
+  std::string ifname;
+  std::string alias;
+};
+// What a retired bridge carries until it is gone, in place of its own alias.
+constexpr const char* kTrashAlias = "trash";
+struct RetiredBridge {
+  DoomedLink link;
+  std::string trash_name;
+};
+struct DeleteLinks {
+  std::vector<DoomedLink> links;
+  std::vector<RetiredBridge> retire;
+};
+template <typename T>
+struct Change {
+  bool add = true;
+  T entry;
+};
+struct SetSysctl {
+  std::string name;
+  std::string value;
+};
+
+using Action =
+    std::variant<rtnl::LinkSpec, CreateTap, SetLink, DeleteLinks, Change<rtnl::Address>,
+                 Change<rtnl::Route>, Change<rtnl::Neighbour>, Change<rtnl::Fdb>, SetSysctl>;
+
+struct Step {
+  Action action;
+  // Errors that mean "it is so already".
+  std::vector<int> tolerate;
+};
+
+struct PlanStep {
+  Step step;
+  std::optional<Step> undo;
+};
+
+// Makes a plan fail, or the process die, at one of its steps: how the tests reach every line of the
+// rollback and every instant of a crash.
+struct Fault {
+  enum class Kind { kFail, kKillBefore, kKillAfter };
+  size_t step = 0;
+  Kind kind = Kind::kFail;
+  int error = 0;
+};
+
+struct Plan {
+  std::vector<PlanStep> steps;
+  std::optional<Fault> fault;
+};
+
+}  // namespace snnet::exec

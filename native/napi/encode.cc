@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "napi/encode.h"
+
+#include <cstring>
+
+#include "sys/errno_name.h"
+
+namespace snnet::napi {
+namespace {
+
+template <typename T>
+Napi::Array NumberArray(Napi::Env env, const std::vector<T>& numbers) {
+  Napi::Array array = Napi::Array::New(env, numbers.size());
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    array.Set(static_cast<uint32_t>(i), Napi::Number::New(env, static_cast<double>(numbers[i])));
+  }
+  return array;
+}
+
+Napi::Object EncodeFailure(Napi::Env env, const exec::StepFailure& failure) {
+  Napi::Object object = EncodeError(env, failure.error);
+  object.Set("step", Napi::Number::New(env, static_cast<double>(failure.step)));
+  return object;
+}
+
+}  // namespace
+
+void Table::AddText(std::string_view value) {
+  text.append(value);
+  text += '\0';
+}
+
+void Table::Clear() {
+  numbers.clear();
+  text.clear();
+}
+
+void AddLink(Table& table, const rtnl::LinkRow& row) {
+  table.numbers.insert(table.numbers.end(),
+                       {row.ifindex, row.mtu, row.master, row.link, row.flags, row.group,
+                        row.data.key, row.data.port, row.data.flags});
+  table.AddText(row.ifname);
+  table.AddText(row.alias);
+  table.AddText(row.kind);
+  table.AddText(row.address);
+  table.AddText(row.data.local);
+  table.AddText(row.data.remote);
+  table.AddText(row.data.mode);
+}
+
+void AddEvent(Table& table, const exec::LinkEvent& event) {
+  table.numbers.push_back(static_cast<uint32_t>(event.kind));
+  AddLink(table, event.row);
+}
+
+void AddAddress(Table& table, const rtnl::Address& row) {
+  table.numbers.insert(table.numbers.end(), {row.ifindex, row.prefix_length});
+  table.AddText(rtnl::Ipv4Text(row.address));
+}
+
+void AddRoute(Table& table, const rtnl::Route& row) {
+  table.numbers.push_back(row.ifindex);
+  table.AddText(rtnl::Ipv4Text(row.destination) + "/" + std::to_string(row.prefix_length));
+  table.AddText(row.via ? rtnl::Ipv4Text(*row.via) : std::string());
+}
+
+void AddNeighbour(Table& table, const rtnl::NeighbourRow& row) {
+  table.numbers.insert(table.numbers.end(), {row.ifindex, row.is_permanent ? 1U : 0U});
+  table.AddText(row.address);
+  table.AddText(row.lladdr);
+}
+
+Napi::Value EncodeTable(Napi::Env env, const Table& table) {
+  Napi::Object object = Napi::Object::New(env);
+  Napi::Uint32Array numbers = Napi::Uint32Array::New(env, table.numbers.size());
+  if (!table.numbers.empty() && !numbers.IsEmpty() && numbers.Data() != nullptr) {
+    std::memcpy(numbers.Data(), table.numbers.data(), table.numbers.size() * sizeof(uint32_t));
+  }
+  object.Set("numbers", numbers);
+  object.Set("text", Napi::String::New(env, table.text));
+  return object;
+}
+
+Napi::Object EncodeError(Napi::Env env, const sys::Error& error) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("errno", Napi::Number::New(env, error.code));
+  object.Set("name", Napi::String::New(env, sys::ErrnoName(error.code)));
+  object.Set("request", Napi::String::New(env, error.request));
+  if (!error.extack.empty()) object.Set("extack", Napi::String::New(env, error.extack));
+  if (error.offset >= 0) object.Set("offset", Napi::Number::New(env, error.offset));
+  return object;
+}
+
+Napi::Object EncodeReply(Napi::Env env, const exec::PlanReply& reply) {
+  Napi::Object object = Napi::Object::New(env);
+  const exec::RunOutcome& outcome = reply.outcome;
+  if (outcome.failure) object.Set("failure", EncodeFailure(env, *outcome.failure));
+  object.Set("tolerated", NumberArray(env, outcome.tolerated));
+  Napi::Object fds = Napi::Object::New(env);
+  for (const auto& [step, queues] : outcome.fds) {
+    std::vector<int> numbers;
+    for (const sys::UniqueFd& queue : queues) numbers.push_back(queue.get());
+    fds.Set(static_cast<uint32_t>(step), NumberArray(env, numbers));
+  }
+  object.Set("fds", fds);
+  Napi::Array left = Napi::Array::New(env, outcome.left.size());
+  for (size_t i = 0; i < outcome.left.size(); ++i) {
+    left.Set(static_cast<uint32_t>(i), EncodeFailure(env, outcome.left[i]));
+  }
+  object.Set("left", left);
+  if (reply.deletion.failure) {
+    object.Set("deletionFailure", EncodeError(env, *reply.deletion.failure));
+    object.Set("isForeign", Napi::Boolean::New(env, reply.deletion.is_foreign));
+  }
+  if (reply.rollback.failure) {
+    object.Set("rollbackFailure", EncodeError(env, *reply.rollback.failure));
+  }
+  object.Set("absent", NumberArray(env, reply.deletion.absent));
+  return object;
+}
+
+}  // namespace snnet::napi

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "napi/kernel_handle.h"
+
+#include <map>
+#include <optional>
+
+#include "napi/decode_step.h"
+#include "napi/encode.h"
+#include "rtnl/address.h"
+#include "rtnl/neighbour.h"
+#include "rtnl/route.h"
+
+namespace snnet::napi {
+namespace {
+
+constexpr const char* kOnEvents = "onEvents";
+// Some 200 bytes each.
+constexpr size_t kMaxUndelivered = 16 * 1024;
+
+using AddRow = void (*)(Table&, nlmsghdr*);
+struct DumpKind {
+  nl::Message (*request)();
+  AddRow add;
+};
+
+template <auto kRead, auto kAdd>
+void AddRowOf(Table& table, nlmsghdr* header) {
+  if (auto row = kRead(header)) kAdd(table, *row);
+}
+
+const std::map<std::string, DumpKind>& DumpKinds() {
+  static const std::map<std::string, DumpKind> kinds = {
+      {"link", {rtnl::DumpLinks, AddRowOf<rtnl::ReadLink, AddLink>}},
+      {"address", {rtnl::DumpAddresses, AddRowOf<rtnl::ReadAddress, AddAddress>}},
+      {"route", {rtnl::DumpRoutes, AddRowOf<rtnl::ReadRoute, AddRoute>}},
+      {"neighbour", {rtnl::DumpNeighbours, AddRowOf<rtnl::ReadNeighbour, AddNeighbour>}},
+      {"fdb", {rtnl::DumpFdb, AddRowOf<rtnl::ReadNeighbour, AddNeighbour>}}};
+  return kinds;
+}
+
+// A string without NUL, or a TypeError and nothing.
+std::optional<std::string> ReadString(const Napi::Value& value, const char* what) {
+  if (value.IsString()) {
+    std::string text = value.As<Napi::String>().Utf8Value();
+    if (text.find('\0') == std::string::npos) return text;
+  }
+  Napi::TypeError::New(value.Env(), std::string("expected a string: ") + what)
+      .ThrowAsJavaScriptException();
+  return std::nullopt;
+}
+
+Napi::Value WithError(Napi::Env env, const sys::Error& error) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("error", EncodeError(env, error));
+  return object;
+}
+
+}  // namespace
+
+Napi::Function KernelHandle::Define(Napi::Env env) {
+  return DefineClass(
+      env, "KernelHandle",
+      {InstanceMethod<&KernelHandle::Open>("open"), InstanceMethod<&KernelHandle::Run>("run"),
+       InstanceMethod<&KernelHandle::Dump>("dump"),
+       InstanceMethod<&KernelHandle::ReadSysctl>("readSysctl"),
+       InstanceMethod<&KernelHandle::Watch>("watch"),
+       InstanceMethod<&KernelHandle::Settle>("settle"),
+       InstanceMethod<&KernelHandle::Close>("close")});
+}
+
+KernelHandle::KernelHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<KernelHandle>(info) {
+  if (!info[0].IsFunction()) {
+    Napi::TypeError::New(info.Env(), "KernelHandle: expected a function for link events")
+        .ThrowAsJavaScriptException();
+    return;
+  }
+  // Held by the object and not from here: the function knows the object's owner, so that neither
+  // would ever be collected.
+  Value().DefineProperty(Napi::PropertyDescriptor::Value(kOnEvents, info[0]));
+  mailbox_ = std::make_unique<Mailbox>(info.Env());
+  engine_ = std::make_unique<exec::Engine>(
+      [this](std::vector<exec::LinkEvent> events) { OnEvents(std::move(events)); });
+  // After the mailbox: hooks run last first, so the threads end before what they post to.
+  napi_add_env_cleanup_hook(info.Env(), EndThreads, this);
+}
+
+KernelHandle::~KernelHandle() {
+  // The hook has run where there is no mailbox any more.
+  if (mailbox_) napi_remove_env_cleanup_hook(Env(), EndThreads, this);
+  engine_.reset();
+  mailbox_.reset();
+}
+
+// The environment goes (a worker ends, the process exits) with the handle still there.
+void KernelHandle::EndThreads(void* self) {
+  auto* handle = static_cast<KernelHandle*>(self);
+  handle->engine_.reset();
+  handle->mailbox_.reset();
+}
+
+// By hand, because node-addon-api's Deferred does not say that there is no promise.
+std::optional<KernelHandle::Call> KernelHandle::Begin(Napi::Env env) {
+  napi_deferred deferred = nullptr;
+  napi_value promise = nullptr;
+  if (napi_create_promise(env, &deferred, &promise) != napi_ok) return std::nullopt;
+  Hold();
+  return Call{deferred, {env, promise}};
+}
+
+void KernelHandle::Hold() {
+  if (pending_++ > 0) return;
+  Ref();
+  mailbox_->Hold();
+}
+
+void KernelHandle::Drop() {
+  if (--pending_ > 0) return;
+  mailbox_->Drop();
+  Unref();
+}
+
+void KernelHandle::Finish(napi_deferred deferred, Encode encode, std::function<void()> resolved) {
+  mailbox_->Post(
+      [this, deferred, encode = std::move(encode), resolved = std::move(resolved)](Napi::Env env) {
+        const Napi::Value value = encode(env);
+        const bool has_value = napi_resolve_deferred(env, deferred, value) == napi_ok;
+        if (has_value && resolved) resolved();
+        Drop();
+      });
+}
+
+void KernelHandle::FinishStatus(napi_deferred deferred, const sys::Status& status) {
+  Finish(deferred, [status](Napi::Env env) -> Napi::Value {
+    return status ? Napi::Object::New(env) : WithError(env, status.error());
+  });
+}
+
+Napi::Value KernelHandle::Refuse(const Call& call) {
+  const Napi::Env env = call.promise.Env();
+  const sys::Error closed{EBADF, "the handle is closed"};
+  static_cast<void>(napi_resolve_deferred(env, call.deferred, WithError(env, closed)));
+  Drop();
+  return call.promise;
+}
+
+Napi::Value KernelHandle::Open(const Napi::CallbackInfo& info) {
+  auto path = ReadString(info[0], "network namespace");
+  if (!path) return info.Env().Undefined();
+  if (state_ != State::kNew || !info[1].IsBoolean()) {
+    Napi::TypeError::New(
+        info.Env(), state_ != State::kNew ? "open: called before" : "expected a boolean: fresh")
+        .ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  const auto call = Begin(info.Env());
+  if (!call) return info.Env().Undefined();
+  state_ = State::kOpen;
+  engine_->Open({std::move(*path), info[1].As<Napi::Boolean>().Value()},
+                [this, deferred = call->deferred](const sys::Status& status) {
+                  FinishStatus(deferred, status);
+                });
+  return call->promise;
+}
+
+Napi::Value KernelHandle::Run(const Napi::CallbackInfo& info) {
+  auto plan = DecodePlan(info[0], info[1]);
+  if (!plan) return info.Env().Undefined();
+  const auto call = Begin(info.Env());
+  if (!call) return info.Env().Undefined();
+  const bool accepted =
+      state_ == State::kOpen &&
+      engine_->Run(std::move(*plan), [this, deferred = call->deferred](exec::PlanReply reply) {
+        auto kept = std::make_shared<exec::PlanReply>(std::move(reply));
+        // Queues are the caller's when it has their numbers; else they are closed with the reply.
+        Finish(
+            deferred, [kept](Napi::Env env) -> Napi::Value { return EncodeReply(env, *kept); },
+            [kept] { kept->outcome.ReleaseQueues(); });
+      });
+  return accepted ? call->promise : Refuse(*call);
+}
+
+Napi::Value KernelHandle::Dump(const Napi::CallbackInfo& info) {
+  const auto kind =
+      DumpKinds().find(info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "");
+  if (kind == DumpKinds().end()) {
+    Napi::TypeError::New(info.Env(), "dump: unknown table").ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  const auto call = Begin(info.Env());
+  if (!call) return info.Env().Undefined();
+  auto table = std::make_shared<Table>();
+  const AddRow add = kind->second.add;
+  exec::DumpRequest request{kind->second.request, [table] { table->Clear(); },
+                            [table, add](nlmsghdr* header) { add(*table, header); }};
+  const bool accepted =
+      state_ == State::kOpen &&
+      engine_->Dump(std::move(request),
+                    [this, deferred = call->deferred, table](const sys::Status& status) {
+                      Finish(deferred, [status, table](Napi::Env env) {
+                        return status ? EncodeTable(env, *table) : WithError(env, status.error());
+                      });
+                    });
+  return accepted ? call->promise : Refuse(*call);
+}
+
+Napi::Value KernelHandle::ReadSysctl(const Napi::CallbackInfo& info) {
+  auto name = ReadString(info[0], "sysctl");
+  if (!name) return info.Env().Undefined();
+  const auto call = Begin(info.Env());
+  if (!call) return info.Env().Undefined();
+  const bool accepted =
+      state_ == State::kOpen &&
+      engine_->ReadSysctl(std::move(*name), [this, deferred = call->deferred](
+                                                const sys::Result<std::string>& result) {
+        Finish(deferred, [result](Napi::Env env) -> Napi::Value {
+          if (!result) return WithError(env, result.error());
+          Napi::Object object = Napi::Object::New(env);
+          object.Set("value", Napi::String::New(env, *result));
+          return object;
+        });
+      });
+  return accepted ? call->promise : Refuse(*call);
+}
+
+Napi::Value KernelHandle::Watch(const Napi::CallbackInfo& info) {
+  using Interest = exec::Monitor::Interest;
+  static const std::map<std::string, Interest> kInterests = {
+      {"none", Interest::kNone}, {"deletions", Interest::kDeletions}, {"all", Interest::kAll}};
+  const auto wanted = ReadString(info[0], "none, deletions or all");
+  if (!wanted) return info.Env().Undefined();
+  const auto interest = kInterests.find(*wanted);
+  if (interest == kInterests.end()) {
+    Napi::TypeError::New(info.Env(), "watch: expected none, deletions or all")
+        .ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  const auto call = Begin(info.Env());
+  if (!call) return info.Env().Undefined();
+  const bool accepted =
+      state_ == State::kOpen && engine_->Watch(interest->second, [this, deferred = call->deferred](
+                                                                     const sys::Status& status) {
+        FinishStatus(deferred, status);
+      });
+  if (!accepted) return Refuse(*call);
+  SetInterest(interest->second);
+  return call->promise;
+}
+
+// Who watches wants to hear even if nothing else refers to the handle.
+void KernelHandle::SetInterest(exec::Monitor::Interest interest) {
+  using Interest = exec::Monitor::Interest;
+  if (interest_ == Interest::kNone && interest != Interest::kNone) Ref();
+  if (interest_ != Interest::kNone && interest == Interest::kNone) Unref();
+  interest_ = interest;
+}
+
+Napi::Value KernelHandle::Settle(const Napi::CallbackInfo& info) {
+  const auto call = Begin(info.Env());
+  if (!call) return info.Env().Undefined();
+  const bool accepted =
+      state_ == State::kOpen &&
+      engine_->Settle([this, deferred = call->deferred](const std::vector<sys::Error>& failures) {
+        Finish(deferred, [failures](Napi::Env env) -> Napi::Value {
+          Napi::Array array = Napi::Array::New(env, failures.size());
+          for (size_t i = 0; i < failures.size(); ++i) {
+            array.Set(static_cast<uint32_t>(i), EncodeError(env, failures[i]));
+          }
+          return array;
+        });
+      });
+  return accepted ? call->promise : Refuse(*call);
+}
+
+Napi::Value KernelHandle::Close(const Napi::CallbackInfo& info) {
+  const auto call = Begin(info.Env());
+  if (!call) return info.Env().Undefined();
+  if (state_ != State::kOpen) return Refuse(*call);
+  state_ = State::kClosed;
+  SetInterest(exec::Monitor::Interest::kNone);
+  engine_->Close([this, deferred = call->deferred] {
+    Finish(deferred, [this](Napi::Env env) -> Napi::Value {
+      // Joins the thread that posted this, which has nothing left to do, and gives up every
+      // descriptor.
+      engine_.reset();
+      return Napi::Object::New(env);
+    });
+  });
+  return call->promise;
+}
+
+void KernelHandle::OnEvents(std::vector<exec::LinkEvent> events) {
+  if (has_overflowed_) return;
+  if (undelivered_ + events.size() > kMaxUndelivered) {
+    has_overflowed_ = true;
+    events.assign(1, {exec::LinkEvent::Kind::kResync, {}});
+  }
+  auto table = std::make_shared<Table>();
+  for (const exec::LinkEvent& event : events) AddEvent(*table, event);
+  const size_t count = events.size();
+  undelivered_ += count;
+  mailbox_->Post([this, table, count](Napi::Env env) {
+    // The one that says so comes last; what changes from here on is heard again.
+    if ((undelivered_ -= count) == 0) has_overflowed_ = false;
+    if (interest_ == exec::Monitor::Interest::kNone) return;
+    const Napi::Object self = Value();
+    if (self.IsEmpty()) return;
+    const Napi::Value listener = self.Get(kOnEvents);
+    if (listener.IsFunction()) listener.As<Napi::Function>().Call({EncodeTable(env, *table)});
+  });
+}
+
+}  // namespace snnet::napi

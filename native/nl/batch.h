@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "nl/message.h"
+#include "nl/socket.h"
+#include "sys/result.h"
+
+namespace snnet::nl {
+
+// Room for the answers when each of the messages that one send takes is refused; a socket that
+// sends batches should have it (Socket::SetReceiveBuffer), or answers are lost.
+constexpr int kReceiveBuffer = 4 << 20;
+
+// What became of one message of a batch; nothing means that the kernel did it.
+using Ack = std::optional<sys::Error>;
+
+// Sends the messages with one sendmsg (more only where they exceed what one may carry), asks for an
+// acknowledgement of the last only (errors are always reported), and returns one Ack for each.
+//
+// The kernel runs every message, also those after one that failed. Where it refuses to take a part,
+// each message from there on carries that error and was not run. The Result's own error means that
+// answers were lost: then what was done is unknown. `on_reply` sees every message that is no
+// acknowledgement.
+sys::Result<std::vector<Ack>> SendBatch(
+    Socket& socket, std::vector<Message>& messages,
+    const std::function<void(size_t index, nlmsghdr*)>& on_reply = {});
+
+}  // namespace snnet::nl

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nl/dump.h"
+
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <vector>
+
+namespace snnet::nl {
+namespace {
+
+// The kernel fills at most 32 KiB for each recv of a dump (net/netlink/af_netlink.c).
+constexpr size_t kReceiveBuffer = 64 * 1024;
+constexpr int kAttempts = 20;
+
+enum class Outcome { kComplete, kInterrupted };
+
+sys::Result<Outcome> DumpOnce(Socket& socket, Message& message,
+                              const std::function<void(nlmsghdr*)>& on_row) {
+  nlmsghdr* request = message.header();
+  request->nlmsg_flags |= NLM_F_DUMP;
+  request->nlmsg_seq = socket.NextSequence();
+  const uint32_t sequence = request->nlmsg_seq;
+  if (send(socket.fd(), request, request->nlmsg_len, 0) < 0) return sys::LastError(message.text());
+  std::vector<char> buffer(kReceiveBuffer);
+  bool interrupted = false;
+  for (;;) {
+    const ssize_t received = recv(socket.fd(), buffer.data(), buffer.size(), 0);
+    if (received < 0) {
+      if (errno == EINTR) continue;
+      return sys::LastError(message.text());
+    }
+    auto remaining = static_cast<int>(received);
+    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); nlmsg_ok(header, remaining);
+         header = nlmsg_next(header, &remaining)) {
+      if (header->nlmsg_seq != sequence) continue;
+      if ((header->nlmsg_flags & NLM_F_DUMP_INTR) != 0) interrupted = true;
+      if (header->nlmsg_type == NLMSG_DONE) {
+        const int status = *static_cast<int*>(nlmsg_data(header));
+        if (status < 0) return sys::Error{-status, message.text()};
+        return interrupted ? Outcome::kInterrupted : Outcome::kComplete;
+      }
+      if (header->nlmsg_type == NLMSG_ERROR) {
+        return sys::Error{-static_cast<nlmsgerr*>(nlmsg_data(header))->error, message.text()};
+      }
+      on_row(header);
+    }
+  }
+}
+
+}  // namespace
+
+sys::Status Dump(Socket& socket, const std::function<Message()>& request,
+                 const std::function<void()>& on_restart,
+                 const std::function<void(nlmsghdr*)>& on_row) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    on_restart();
+    Message message = request();
+    auto outcome = DumpOnce(socket, message, on_row);
+    if (!outcome) return outcome.error();
+    if (*outcome == Outcome::kComplete) return sys::Ok();
+  }
+  return sys::Error{EINTR, request().text()};
+}
+
+}  // namespace snnet::nl

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "nl/message.h"
+#include "rtnl/link.h"
+
+namespace snnet::rtnl {
+
+// Writes the attributes that only this kind of link has (IFLA_INFO_DATA).
+void PutKindData(nl::Message& message, const LinkSpec& spec);
+
+// What a kind reads back; text fields stay empty where the kind has none.
+struct KindRow {
+  uint32_t key = 0;
+  uint32_t port = 0;
+  uint32_t flags = 0;  // kHasKey …
+  std::string local;
+  std::string remote;
+  std::string mode;
+};
+constexpr uint32_t kHasKey = 1;
+constexpr uint32_t kMultiQueue = 2;
+constexpr uint32_t kPersistent = 4;
+constexpr uint32_t kIsTun = 8;
+
+KindRow ReadKindData(std::string_view kind, nlattr* data);
+
+}  // namespace snnet::rtnl

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rtnl/link.h"
+
+#include <linux/if.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include "rtnl/kinds.h"
+
+namespace snnet::rtnl {
+namespace {
+
+ifinfomsg HeaderFor(uint32_t ifindex, const std::optional<bool>& up) {
+  ifinfomsg header{};
+  header.ifi_family = AF_UNSPEC;
+  header.ifi_index = static_cast<int>(ifindex);
+  if (up) {
+    header.ifi_change = IFF_UP;
+    header.ifi_flags = *up ? IFF_UP : 0;
+  }
+  return header;
+}
+
+void PutCommon(nl::Message& message, const LinkAttributes& attributes) {
+  if (attributes.ifname) message.PutString(IFLA_IFNAME, *attributes.ifname);
+  if (attributes.address) message.Put(IFLA_ADDRESS, *attributes.address);
+  if (attributes.mtu) message.Put(IFLA_MTU, *attributes.mtu);
+  if (attributes.txqlen) message.Put(IFLA_TXQLEN, *attributes.txqlen);
+  if (attributes.group) message.Put(IFLA_GROUP, *attributes.group);
+  if (attributes.master) message.Put(IFLA_MASTER, *attributes.master);
+}
+
+// An empty alias removes it; the kernel wants the attribute with no bytes for that.
+void PutAlias(nl::Message& message, const std::string& alias) {
+  message.PutBytes(IFLA_IFALIAS, alias.data(), alias.size());
+}
+
+void PutNoIpv6LinkLocal(nl::Message& message) {
+  nl::Message::Nest spec(message, IFLA_AF_SPEC);
+  nl::Message::Nest inet6(message, AF_INET6);
+  message.Put(IFLA_INET6_ADDR_GEN_MODE, static_cast<uint8_t>(IN6_ADDR_GEN_MODE_NONE));
+}
+
+std::string Device(uint32_t ifindex) { return "dev #" + std::to_string(ifindex); }
+
+}  // namespace
+
+nl::Message CreateLink(const LinkSpec& spec) {
+  nl::Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,
+                      "ip link add " + spec.ifname + " type " + spec.kind);
+  message.Header(HeaderFor(spec.ifindex, spec.attributes.up));
+  message.PutString(IFLA_IFNAME, spec.ifname);
+  if (spec.lower) message.Put(IFLA_LINK, *spec.lower);
+  LinkAttributes common = spec.attributes;
+  common.ifname.reset();
+  PutCommon(message, common);
+  {
+    nl::Message::Nest info(message, IFLA_LINKINFO);
+    message.PutString(IFLA_INFO_KIND, spec.kind);
+    PutKindData(message, spec);
+  }
+  return message;
+}
+
+std::optional<nl::Message> FollowLink(uint32_t ifindex, const LinkAttributes& attributes) {
+  if (!attributes.alias && !attributes.no_ipv6_link_local) return std::nullopt;
+  LinkAttributes rest;
+  rest.alias = attributes.alias;
+  rest.no_ipv6_link_local = attributes.no_ipv6_link_local;
+  return ChangeLink(ifindex, rest);
+}
+
+nl::Message ChangeLink(uint32_t ifindex, const LinkAttributes& attributes) {
+  nl::Message message(RTM_SETLINK, 0, "ip link set " + Device(ifindex));
+  message.Header(HeaderFor(ifindex, attributes.up));
+  PutCommon(message, attributes);
+  if (attributes.alias) PutAlias(message, *attributes.alias);
+  if (attributes.no_ipv6_link_local) PutNoIpv6LinkLocal(message);
+  return message;
+}
+
+nl::Message ChangePort(uint32_t ifindex, bool hairpin) {
+  nl::Message message(
+      RTM_NEWLINK, 0,
+      "bridge link set " + Device(ifindex) + (hairpin ? " hairpin on" : " hairpin off"));
+  message.Header(HeaderFor(ifindex, std::nullopt));
+  {
+    nl::Message::Nest info(message, IFLA_LINKINFO);
+    message.PutString(IFLA_INFO_SLAVE_KIND, "bridge");
+    nl::Message::Nest data(message, IFLA_INFO_SLAVE_DATA);
+    message.Put(IFLA_BRPORT_MODE, static_cast<uint8_t>(hairpin));
+  }
+  return message;
+}
+
+nl::Message GetLink(uint32_t ifindex) {
+  nl::Message message(RTM_GETLINK, 0, "ip link show " + Device(ifindex));
+  message.Header(HeaderFor(ifindex, std::nullopt));
+  message.Put(IFLA_EXT_MASK, static_cast<uint32_t>(RTEXT_FILTER_SKIP_STATS));
+  return message;
+}
+
+nl::Message DumpLinks() {
+  nl::Message message(RTM_GETLINK, 0, "ip link show");
+  message.Header(HeaderFor(0, std::nullopt));
+  message.Put(IFLA_EXT_MASK, static_cast<uint32_t>(RTEXT_FILTER_SKIP_STATS));
+  return message;
+}
+
+nl::Message DeleteGroup(uint32_t group) {
+  nl::Message message(RTM_DELLINK, 0, "ip link delete group " + std::to_string(group));
+  message.Header(HeaderFor(0, std::nullopt));
+  message.Put(IFLA_GROUP, group);
+  return message;
+}
+
+}  // namespace snnet::rtnl

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rtnl/link_row.h"
+
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <sys/socket.h>
+
+#include <array>
+
+#include "rtnl/attribute.h"
+
+namespace snnet::rtnl {
+uint32_t ReadLinkIndex(nlmsghdr* header) {
+  if (header->nlmsg_len < NLMSG_LENGTH(sizeof(ifinfomsg))) return 0;
+  const auto* info = static_cast<ifinfomsg*>(nlmsg_data(header));
+  if (info->ifi_family != AF_UNSPEC || info->ifi_index <= 0) return 0;
+  return static_cast<uint32_t>(info->ifi_index);
+}
+
+std::optional<LinkRow> ReadLink(nlmsghdr* header) {
+  LinkRow row;
+  row.ifindex = ReadLinkIndex(header);
+  if (row.ifindex == 0) return std::nullopt;
+  std::array<nlattr*, IFLA_MAX + 1> attributes{};
+  if (nlmsg_parse(header, sizeof(ifinfomsg), attributes.data(), IFLA_MAX, nullptr) != 0) {
+    return std::nullopt;
+  }
+  row.flags = static_cast<ifinfomsg*>(nlmsg_data(header))->ifi_flags;
+  row.ifname = ReadText(attributes[IFLA_IFNAME]);
+  row.alias = ReadText(attributes[IFLA_IFALIAS]);
+  row.address = ReadHex(attributes[IFLA_ADDRESS]);
+  row.mtu = ReadU32(attributes[IFLA_MTU]);
+  row.master = ReadU32(attributes[IFLA_MASTER]);
+  row.link = ReadU32(attributes[IFLA_LINK]);
+  row.group = ReadU32(attributes[IFLA_GROUP]);
+  if (attributes[IFLA_LINKINFO] != nullptr) {
+    std::array<nlattr*, IFLA_INFO_MAX + 1> info{};
+    if (nla_parse_nested(info.data(), IFLA_INFO_MAX, attributes[IFLA_LINKINFO], nullptr) == 0) {
+      row.kind = ReadText(info[IFLA_INFO_KIND]);
+      row.data = ReadKindData(row.kind, info[IFLA_INFO_DATA]);
+    }
+  }
+  return row;
+}
+
+}  // namespace snnet::rtnl

@@ -1,0 +1,72 @@
+/** What holds for the C++ and no clang tool checks. Each rule gives messages for one file. */
+
+/** A ring of native/ includes from the rings named here, and from itself. */
+const RINGS = {
+  sys: [],
+  nl: ['sys'],
+  rtnl: ['nl', 'sys'],
+  nft: ['nl', 'sys'],
+  exec: ['nft', 'rtnl', 'nl', 'sys'],
+  napi: ['exec', 'nft', 'rtnl', 'nl', 'sys'],
+};
+const MAX_LINES = 400;
+
+export const includesOf = (text) =>
+  [...text.matchAll(/^\s*#\s*include\s+["<]([^">]+)[">]/gm)].map(([, path]) => path);
+
+const ringOf = (file) => /^native\/([^/]+)\//.exec(file)?.[1];
+
+const RULES = {
+  'napi-fence': ({ file, text }) => {
+    if (file === 'native/addon.cc' || ringOf(file) === 'napi') return [];
+    return includesOf(text)
+      .filter((path) => /^(napi|node_api|js_native_api|node|uv|v8)\b.*\.h$/.test(path))
+      .map((path) => `includes ${path}: only native/napi/ and native/addon.cc speak N-API`);
+  },
+
+  'ring-order': ({ file, text }) => {
+    const ring = ringOf(file);
+    if (ring === undefined) return [];
+    if (!(ring in RINGS)) return [`native/${ring}/ has no place in the rings of native-fences.mjs`];
+    return includesOf(text)
+      .filter((path) => path.split('/')[0] in RINGS)
+      .filter((path) => ![ring, ...RINGS[ring]].includes(path.split('/')[0]))
+      .map((path) => `includes ${path}: ${ring}/ stands on ${RINGS[ring].join(', ') || 'nothing'}`);
+  },
+
+  'no-domain-words': ({ text }) =>
+    (text.match(/\b(tenant|subnet|cnci|concentrator|vnic)\w*/gi) ?? []).map(
+      (word) => `says "${word}": the addon knows links and rules, not what they are for`,
+    ),
+
+  'file-budget': ({ text }) => {
+    const lines = text.split('\n').length - 1;
+    return lines > MAX_LINES ? [`${String(lines)} lines, more than ${String(MAX_LINES)}`] : [];
+  },
+
+  'no-leftovers': ({ text }) =>
+    (text.match(/\b(TODO|FIXME|XXX)\b/g) ?? []).map((word) => `leaves a ${word} behind`),
+
+  'pragma-once': ({ file, text }) =>
+    file.endsWith('.h') && !/^#pragma once$/m.test(text) ? ['has no #pragma once'] : [],
+
+  'no-macros': ({ file, text }) => {
+    // Constants that old kernel headers lack are the one thing that needs the preprocessor.
+    if (file === 'native/sys/uapi_compat.h') return [];
+    return (text.match(/^\s*#\s*define\s+\w+/gm) ?? []).map((line) => `${line.trim()}: no macros`);
+  },
+
+  'no-programs': ({ text }) =>
+    (text.match(/\b(system|popen|execv?[lpe]*|posix_spawnp?)\s*\(/g) ?? []).map(
+      (call) => `calls ${call}): the addon starts no program`,
+    ),
+};
+
+/** Messages of the shape `file: rule: what`. */
+export function checkFences(sources) {
+  return sources.flatMap((source) =>
+    Object.entries(RULES).flatMap(([rule, check]) =>
+      check(source).map((what) => `${source.file}: ${rule}: ${what}`),
+    ),
+  );
+}

@@ -1,0 +1,135 @@
+import { LinkIndex } from '#lib/compute-node/link-index';
+import { Watcher } from '#lib/compute-node/watcher';
+import type { NodeEvent } from '#lib/compute-node/watcher';
+import type { LinkEvent, LinkRow } from '#lib/kernel/index';
+import { SILENT_LOGGER } from '#lib/model/index';
+
+import { sleep, until } from '../../support/run';
+import { row } from '../helpers/rows';
+
+type Listener = (events: readonly LinkEvent[]) => void;
+
+/** A kernel that shows what it is told to, when it is told to. */
+class FakeKernel {
+  rows: LinkRow[] = [];
+  dumps = 0;
+  onDump: () => Promise<void> = () => Promise.resolve();
+  readonly listeners = { deletions: new Set<Listener>(), all: new Set<Listener>() };
+
+  async links(): Promise<LinkRow[]> {
+    const shown = [...this.rows];
+    this.dumps += 1;
+    await this.onDump();
+    return shown;
+  }
+
+  watch(interest: 'deletions' | 'all', listener: Listener): Promise<() => Promise<void>> {
+    this.listeners[interest].add(listener);
+    return Promise.resolve(() => {
+      this.listeners[interest].delete(listener);
+      return Promise.resolve();
+    });
+  }
+
+  tell(...events: readonly LinkEvent[]): void {
+    for (const kind of [this.listeners.deletions, this.listeners.all]) {
+      for (const listener of kind) listener(events);
+    }
+  }
+}
+
+async function watching() {
+  const kernel = new FakeKernel();
+  const links = new LinkIndex();
+  const readAgain = jest.fn(() => Promise.resolve());
+  const host = { kernel, anchor: { lose: () => undefined }, logger: SILENT_LOGGER };
+  const watcher = new Watcher(host, links, readAgain);
+  await watcher.start();
+  const events: NodeEvent[] = [];
+  const feed = watcher.watch();
+  void (async () => {
+    for await (const event of feed) events.push(event);
+  })();
+  await until(() => kernel.listeners.all.size > 0, 1000);
+  return { kernel, links, watcher, events, feed, readAgain };
+}
+
+const tap = row({ ifindex: 7, ifname: 'svn_7', alias: 'a', kind: 'tap', master: 5 });
+
+function own(links: LinkIndex, ifindex = 7): void {
+  const link = { ifIndex: ifindex, linkName: `svn_${ifindex}`, alias: 'a', mtu: 0, mac: '' };
+  links.own({ link, scope: 's', master: () => 5, forget: () => undefined });
+}
+
+test('what a notification shows is told only if the kernel still shows it', async () => {
+  const { kernel, links, watcher, events } = await watching();
+  own(links);
+  kernel.rows = [tap];
+  kernel.tell({ type: 'changed', link: { ...tap, alias: '', master: 0, isUp: false } });
+  await sleep(50);
+  expect(kernel.dumps).toBe(1);
+  expect(events).toEqual([]);
+  watcher.close();
+});
+
+test('what changes while the kernel is being read is read once more', async () => {
+  const { kernel, links, watcher, events } = await watching();
+  own(links);
+  own(links, 8);
+  const other = { ...tap, ifindex: 8, ifname: 'svn_8' };
+  kernel.rows = [{ ...tap, isUp: false }, other];
+  kernel.onDump = () => {
+    kernel.onDump = () => Promise.resolve();
+    kernel.rows = [
+      { ...tap, isUp: false },
+      { ...other, master: 0 },
+    ];
+    kernel.tell({ type: 'changed', link: { ...other, master: 0 } });
+    return sleep(5);
+  };
+  kernel.tell({ type: 'changed', link: { ...tap, isUp: false } });
+  await until(() => events.length === 2, 1000);
+  expect(events).toMatchObject([
+    { cause: 'down', link: { ifIndex: 7 } },
+    { cause: 'detached', link: { ifIndex: 8 } },
+  ]);
+  watcher.close();
+});
+
+test('a drift is told once, and again after it was put right', async () => {
+  const { kernel, links, watcher, events } = await watching();
+  own(links);
+  const change = async (link: LinkRow): Promise<void> => {
+    kernel.rows = [link];
+    kernel.tell({ type: 'changed', link });
+    await sleep(40);
+  };
+  await change({ ...tap, isUp: false });
+  await change({ ...tap, isUp: false });
+  await change(tap);
+  await change({ ...tap, isUp: false });
+  expect(events).toHaveLength(2);
+  watcher.close();
+});
+
+test('lost notifications are told, and read again once at a time', async () => {
+  const { kernel, watcher, events, readAgain } = await watching();
+  let finish = (): void => undefined;
+  readAgain.mockImplementation(() => new Promise<void>((resolve) => (finish = resolve)));
+  kernel.tell({ type: 'resync' }, { type: 'resync' }, { type: 'resync' });
+  await until(() => events.length === 3, 1000);
+  expect(readAgain).toHaveBeenCalledTimes(1);
+  finish();
+  await sleep(1);
+  kernel.tell({ type: 'resync' });
+  expect(readAgain).toHaveBeenCalledTimes(2);
+  watcher.close();
+});
+
+test('without a reader only deletions are followed', async () => {
+  const { kernel, feed, watcher } = await watching();
+  await feed.return();
+  await until(() => kernel.listeners.all.size === 0, 1000);
+  expect([kernel.listeners.deletions.size, kernel.listeners.all.size]).toEqual([1, 0]);
+  watcher.close();
+});

@@ -1,0 +1,152 @@
+/**
+ * Why a test may be skipped: a closed list. A test asks for what it needs; where that is missing,
+ * the test is skipped with the reason in its title, the reporter counts and prints it, and in CI a
+ * reason that is not expected on that kernel fails the run.
+ */
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+
+/** What a test can need, the reason it gives when it is missing, and how to find out. */
+const CAPABILITIES = {
+  gretap: kernel('gretap', 'link add x type gretap local 192.0.2.1 remote 192.0.2.2 key 1'),
+  geneve: kernel('geneve', 'link add x type geneve id 1 remote 192.0.2.2'),
+  vxlan: kernel('vxlan', 'link add x type vxlan id 1 dstport 4789'),
+  dummy: kernel('dummy', 'link add x type dummy'),
+  ifb: kernel('ifb', 'link add x type ifb'),
+  wireguard: kernel('wireguard', 'link add x type wireguard'),
+  netkit: kernel('netkit', 'link add x type netkit'),
+  macvtap: kernel('macvtap', 'link add x type veth\nlink add y link x type macvtap'),
+  'vlan-filtering': kernel('vlan-filtering', 'link add x type bridge vlan_filtering 1'),
+  tap: kernel('tap', 'tuntap add x mode tap'),
+  nftables: packetFilter('nftables', 'table ip x { }'),
+  'bridge-conntrack': packetFilter(
+    'bridge-conntrack',
+    'table bridge x { chain y { type filter hook forward priority 10; ct state new accept; }; }',
+  ),
+  flowtable: packetFilter(
+    'flowtable',
+    'table inet x { flowtable y { hook ingress priority 0; devices = { lo }; }; }',
+  ),
+  // Tcpdump changes its user and groups even from root to root, which a user namespace forbids.
+  capture: { reason: 'inside-a-user-namespace', probe: isRealRoot },
+  'real-root': { reason: 'inside-a-user-namespace', probe: isRealRoot },
+  dnsmasq: program('dnsmasq'),
+  valgrind: program('valgrind'),
+  docker: program('docker'),
+  gdb: program('gdb'),
+  strace: program('strace'),
+  gcc: program('gcc'),
+} as const satisfies Record<string, { reason: string; probe: () => boolean }>;
+
+export type Capability = keyof typeof CAPABILITIES;
+export type Reason = (typeof CAPABILITIES)[Capability]['reason'];
+
+/** Reasons that are no surprise in CI, by where the tests run. Everything else there is a failure. */
+const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
+  // Whatever the host's kernel lacks, the guests have.
+  host: [
+    'kernel-has-no-gretap',
+    'kernel-has-no-geneve',
+    'kernel-has-no-dummy',
+    'kernel-has-no-ifb',
+    'kernel-has-no-wireguard',
+    'kernel-has-no-netkit',
+    'kernel-has-no-vlan-filtering',
+    'kernel-has-no-bridge-conntrack',
+    'kernel-has-no-flowtable',
+    'no-docker',
+    'no-valgrind',
+    'no-gdb',
+    'no-strace',
+  ],
+  '6.1': ['kernel-has-no-netkit', 'no-strace'],
+  '6.12': ['no-strace'],
+};
+
+const TITLE = /\[skipped: ([a-z0-9-]+)\]$/;
+const known = new Map<Capability, boolean>();
+
+/** `host`, or the version of the guest kernel these tests run under. */
+export function whereabouts(): string {
+  return process.env['SNNET_GUEST'] ?? 'host';
+}
+
+/** Tells whether the machine can do it; asked once per run and remembered. */
+export function has(capability: Capability): boolean {
+  const answer = known.get(capability) ?? recall(capability) ?? CAPABILITIES[capability].probe();
+  if (!known.has(capability)) remember(capability, answer);
+  return answer;
+}
+
+/** The first reason why these needs are not met here. */
+export function reasonToSkip(...needed: readonly Capability[]): Reason | undefined {
+  const missing = needed.find((capability) => !has(capability));
+  return missing === undefined ? undefined : CAPABILITIES[missing].reason;
+}
+
+export type DefineTest = (title: string, body: () => Promise<void>, timeoutMs?: number) => void;
+
+/** Stands in for `test` where a test needs more than every machine has. */
+export function needs(...needed: readonly [Capability, ...Capability[]]): DefineTest {
+  const reason = reasonToSkip(...needed);
+  if (reason === undefined) return (title, body, timeoutMs) => test(title, body, timeoutMs);
+  return (title, body) => test.skip(`${title} [skipped: ${reason}]`, body);
+}
+
+/** The reason in the title of a skipped test; `undefined` if there is none, or none of the list. */
+export function parseReason(title: string): Reason | undefined {
+  const text = TITLE.exec(title)?.[1];
+  return Object.values(CAPABILITIES)
+    .map(({ reason }): Reason => reason)
+    .find((reason) => reason === text);
+}
+
+export function isExpectedInCi(reason: Reason, where: string): boolean {
+  return EXPECTED[where]?.includes(reason) ?? false;
+}
+
+function kernel<Name extends string>(name: Name, batch: string) {
+  const argv = ['unshare', '--net', 'ip', '-batch', '-'];
+  return { reason: `kernel-has-no-${name}` as const, probe: () => succeeds(argv, `${batch}\n`) };
+}
+
+function packetFilter<Name extends string>(name: Name, ruleset: string) {
+  const argv = ['unshare', '--net', 'nft', '-f', '-'];
+  return { reason: `kernel-has-no-${name}` as const, probe: () => succeeds(argv, `${ruleset}\n`) };
+}
+
+function program<Name extends string>(name: Name) {
+  return { reason: `no-${name}` as const, probe: () => succeeds(['which', name], '') };
+}
+
+function succeeds([command = '', ...args]: readonly string[], input: string): boolean {
+  return spawnSync(command, args, { input, stdio: ['pipe', 'ignore', 'ignore'] }).status === 0;
+}
+
+function isRealRoot(): boolean {
+  return (
+    readFileSync('/proc/self/uid_map', 'utf8').trim().split(/\s+/).join(' ') === '0 0 4294967295'
+  );
+}
+
+/** Test files share no memory, so the answers lie in the run's own directory. */
+function answerFile(capability: Capability): string | undefined {
+  const directory = process.env['SNNET_RUN_DIR'];
+  return directory === undefined ? undefined : `${directory}/${capability}`;
+}
+
+function recall(capability: Capability): boolean | undefined {
+  const file = answerFile(capability);
+  if (file === undefined) return undefined;
+  try {
+    return readFileSync(file, 'utf8') === 'yes';
+  } catch {
+    return undefined;
+  }
+}
+
+function remember(capability: Capability, answer: boolean): void {
+  known.set(capability, answer);
+  const file = answerFile(capability);
+  if (file !== undefined) writeFileSync(file, answer ? 'yes' : 'no');
+}

@@ -1,0 +1,97 @@
+import { spawn } from 'node:child_process';
+
+/** What is left of a finished program. */
+export interface RunResult {
+  readonly argv: readonly string[];
+  /** `null` when a signal ended it. */
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  /** Written to standard input, which is empty otherwise. */
+  readonly input?: string;
+  /** `false`: a status other than 0 is returned and not thrown. */
+  readonly check?: boolean;
+  /** Milliseconds until the program is killed and the run rejects. */
+  readonly timeoutMs?: number;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+/** A guest kernel is 10 to 30 times slower than its host: time limits grow with it. */
+export const patience = process.env['SNNET_GUEST'] === undefined ? 1 : 4;
+
+/** A program ended otherwise than the caller expects. */
+export class RunError extends Error {
+  readonly result: RunResult;
+
+  constructor(result: RunResult, why: string) {
+    super(`${result.argv.join(' ')}: ${why}\n${result.stderr}${result.stdout}`.trimEnd());
+    this.name = 'RunError';
+    this.result = result;
+  }
+}
+
+/** Runs a program to its end, without a shell; rejects if it fails, unless told otherwise. */
+export function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const [command, ...args] = argv;
+  if (command === undefined) return Promise.reject(new TypeError('run: an empty command'));
+  const { check = true, timeoutMs = 10_000 * patience } = options;
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd: options.cwd,
+      env: options.env === undefined ? process.env : { ...process.env, ...options.env },
+      stdio: 'pipe',
+    });
+    const stdout = collect(child.stdout);
+    const stderr = collect(child.stderr);
+    let timedOut = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      child.kill('SIGKILL');
+    }, timeoutMs);
+    // A program that ends without reading its input is no failure of the caller's.
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(options.input ?? '');
+    child.once('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    child.once('close', (status, signal) => {
+      clearTimeout(timer);
+      const result = { argv, status, signal, stdout: stdout(), stderr: stderr() };
+      if (timedOut) reject(new RunError(result, `did not end within ${timeoutMs} ms`));
+      else if (check && status !== 0)
+        reject(new RunError(result, `ended with ${signal ?? status}`));
+      else resolve(result);
+    });
+  });
+}
+
+/** Gathers what a stream carries; the function that comes back tells what arrived so far. */
+export function collect(stream: NodeJS.ReadableStream): () => string {
+  let text = '';
+  stream.setEncoding('utf8');
+  stream.on('data', (chunk: string) => (text += chunk));
+  return () => text;
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Asks again and again until the answer is true or the time is up; tells which. */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs: number,
+): Promise<boolean> {
+  const deadline = Date.now() + timeoutMs;
+  for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
+    if (await condition()) return true;
+    if (Date.now() >= deadline) return false;
+    await sleep(pause);
+  }
+}

@@ -1,0 +1,92 @@
+/** Every example in examples/ runs as a user would run it, in a namespace with one uplink. */
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { PACKAGE_ROOT, runChild } from '../support/child';
+import { needs } from '../support/reasons';
+import { run } from '../support/run';
+import { Sandbox } from '../support/sandbox';
+import type { Namespace } from '../support/sandbox';
+
+const SOURCES = join(PACKAGE_ROOT, 'examples');
+const NAMES = readdirSync(SOURCES)
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => file.slice(0, -3));
+
+async function uplinked(box: Sandbox): Promise<Namespace> {
+  const ns = await box.netns('node');
+  const far = await box.netns('far');
+  const address = '198.51.100.1/24';
+  await box.link({ ns, name: 'eth0', address }, { ns: far, name: 'eth0' });
+  return ns;
+}
+
+async function runExample(name: string, ns: Namespace): Promise<string> {
+  const file = join('dist-test', 'examples', `${name}.js`);
+  const result = await runChild({ file }, { env: { SNNET_NETNS: ns.name } });
+  expect(result).toMatchObject({ status: 0, stderr: '' });
+  return result.stdout;
+}
+
+test.each(NAMES)('%s says in three lines what it is, and what it needs and shows', (name) => {
+  const lines = readFileSync(join(SOURCES, `${name}.ts`), 'utf8').split('\n');
+  expect(lines.slice(0, 3).every((line) => /^\/\/ [A-Z].*\.$/.test(line))).toBe(true);
+  expect(lines[1]).toMatch(/^\/\/ Needs (no )?root/);
+  expect(lines.length).toBeLessThanOrEqual(61);
+});
+
+test('create-vnic creates once, and leaves nothing', async () => {
+  await using box = await Sandbox.open();
+  const output = await runExample('create-vnic', await uplinked(box));
+  expect(output).toContain('tell the concentrator tunnel-add to 198.51.100.9');
+  expect(output).toContain('the same again: created false event undefined');
+  expect(output).toMatch(/VNICs left 0\n$/);
+});
+
+test('two-tenants has the same address on two bridges', async () => {
+  await using box = await Sandbox.open();
+  const output = await runExample('two-tenants', await uplinked(box));
+  expect(output.match(/172\.16\.1\.5 on svn_/g)).toHaveLength(2);
+  expect(new Set(output.match(/sbr_[0-9a-f]+/g)).size).toBe(2);
+  expect(output).toMatch(/subnets left 0\n$/);
+});
+
+needs('tap')('multi-queue-vm hands out four descriptors', async () => {
+  await using box = await Sandbox.open();
+  const output = await runExample('multi-queue-vm', await uplinked(box));
+  expect(output).toMatch(/^svn_[0-9a-f]+ has 4 queues\n/);
+  expect(output).toContain('fds=3:4:5:6');
+});
+
+test('dry-run prints commands and makes nothing', async () => {
+  await using box = await Sandbox.open();
+  const output = await runExample('dry-run', await uplinked(box));
+  expect(output).toMatch(/^ip link add sbr_.* type bridge$/m);
+  expect(output).toMatch(/VNICs now 0\n$/);
+});
+
+test('watch-drift sees each link go', async () => {
+  await using box = await Sandbox.open();
+  const output = await runExample('watch-drift', await uplinked(box));
+  expect(output.match(/: deleted \(/g)).toHaveLength(3);
+  expect(output).toMatch(/VNICs that the node knows 0\n$/);
+});
+
+needs('tap')('adopt-go-topology finds what another library made', async () => {
+  await using box = await Sandbox.open();
+  const ns = await uplinked(box);
+  const scope = 'tuuid_suuid_cuuid_198.51.100.9';
+  box.allow(ns, [/^s(br|vn)_/]);
+  // One by one: in a batch of ip the signs in the alias would begin a comment.
+  for (const line of [
+    'link add sbr_1 type bridge',
+    `link set sbr_1 alias br_${scope} up`,
+    'tuntap add svn_2 mode tap',
+    `link set svn_2 alias vnic_${scope}##172.16.1.5 master sbr_1 up`,
+  ]) {
+    await run(['ip', '-n', ns.name, ...line.split(' ')]);
+  }
+  const output = await runExample('adopt-go-topology', ns);
+  expect(output).toContain('tenant tuuid\n  bridge sbr_1, tunnel - to 198.51.100.9\n');
+  expect(output).toContain('VNIC svn_2 for 172.16.1.5\n    ip link delete svn_2\n');
+  expect(output).toContain('! missing-tunnel: bridge sbr_1');
+});
