@@ -155,7 +155,12 @@ export class Host {
     this.refuseIfClosed(operation);
     const call = new Call(operation, options, this.options.timeoutMs);
     try {
-      await this.#whenLetIn(call);
+      while (this.#exclusive !== undefined) {
+        await call.until(this.#exclusive.catch(() => undefined));
+      }
+      // From the last look to the work nothing may come in between: not even a microtask.
+      call.check();
+      this.refuseIfClosed(operation);
       return await run(call);
     } catch (error) {
       throw naming(operation, error) as Error;
@@ -185,14 +190,6 @@ export class Host {
     await this.#whenQuiet();
     await this.anchor.settle();
     await this.kernel.close();
-  }
-
-  async #whenLetIn(call: Call): Promise<void> {
-    while (this.#exclusive !== undefined) {
-      await call.until(this.#exclusive.catch(() => undefined));
-    }
-    call.check();
-    this.refuseIfClosed(call.operation);
   }
 
   async #whenQuiet(): Promise<void> {

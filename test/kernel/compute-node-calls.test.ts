@@ -10,6 +10,7 @@ import {
   makeHost,
   openNode,
   optionsFor,
+  planSent,
   subnetConfig,
   vnicConfig,
 } from './helpers/node';
@@ -56,11 +57,12 @@ needs('vxlan')('an abort while queued leaves the queue; the others go on', async
 needs('vxlan')('an abort during the work undoes what was made, and its descriptors', async () => {
   await using box = await Sandbox.open();
   const ns = await makeHost(box);
-  await using node = await openNode(ns);
+  const { sent, fault } = planSent('createVnic');
+  await using node = await openNode(ns, {}, { fault });
   const controller = new AbortController();
   const config = vnicConfig(0, { queues: 4 });
   const call = errorOf(node.createVnic(config, { signal: controller.signal }));
-  await sleep(0);
+  await sent;
   controller.abort();
   expect(await call).toMatchObject({ code: 'SNNET_CALL_ABORTED' });
   await node.dbRebuild();
@@ -89,10 +91,11 @@ needs('vxlan')(
 needs('vxlan')('who comes after everybody gave up does not inherit the abort', async () => {
   await using box = await Sandbox.open();
   const ns = await makeHost(box);
-  await using node = await openNode(ns);
+  const { sent, fault } = planSent('createVnic');
+  await using node = await openNode(ns, {}, { fault });
   const controller = new AbortController();
   const first = errorOf(node.createVnic(vnicConfig(), { signal: controller.signal }));
-  await sleep(0);
+  await sent;
   controller.abort();
   await first;
   const second = await node.createVnic(vnicConfig());

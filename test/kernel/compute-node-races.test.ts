@@ -13,6 +13,7 @@ import {
   makeHost,
   openNode,
   ourLinks,
+  planSent,
   subnetConfig,
   vnicConfig,
 } from './helpers/node';
@@ -146,12 +147,13 @@ needs('vxlan')(
   async () => {
     await using box = await Sandbox.open();
     const ns = await makeHost(box);
-    await using node = await openNode(ns);
+    const { sent, fault } = planSent('destroyVnic');
+    await using node = await openNode(ns, {}, { fault });
     await node.createVnic(vnicConfig());
     const controller = new AbortController();
     const call = errorOf(node.destroyVnic(vnicConfig(), { signal: controller.signal }));
-    // The kernel has been asked by now, and does not let itself be stopped.
-    await sleep(0);
+    // The kernel has been asked, and does not let itself be stopped.
+    await sent;
     controller.abort();
     expect(await call).toMatchObject({ code: 'SNNET_CALL_ABORTED', operation: 'destroyVnic' });
     const again = await node.destroyVnic(vnicConfig());
@@ -190,6 +192,16 @@ needs('vxlan')('a rebuild among creates and destroys loses nothing', async () =>
   await node.resetNetwork();
   await node.settle();
   expect(await linksOf(ns)).toEqual([]);
+});
+
+needs('vxlan')('who waits for one rebuild does not slip in among the next', async () => {
+  await using box = await Sandbox.open();
+  const ns = await makeHost(box);
+  await using node = await openNode(ns);
+  await Promise.all([node.dbRebuild(), node.dbRebuild(), node.createVnic(vnicConfig())]);
+  expect(node.topology().vnics).toHaveLength(1);
+  await node.destroyVnic(vnicConfig());
+  await node.settle();
 });
 
 needs('vxlan')(

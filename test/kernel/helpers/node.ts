@@ -162,6 +162,27 @@ export async function errorOf(promise: Promise<unknown>): Promise<Error & { code
   throw new Error('it did not fail');
 }
 
+/**
+ * Tells when a plan of `operation` goes to the kernel: in the same turn of the event loop, so that its
+ * answer cannot have come yet. To be given to a node as its hook.
+ */
+export function planSent(operation: string): {
+  readonly sent: Promise<void>;
+  readonly fault: NonNullable<HostHooks['fault']>;
+} {
+  let tell = (): void => undefined;
+  const sent = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  return {
+    sent,
+    fault: (plan) => {
+      if (plan.operation === operation) tell();
+      return undefined;
+    },
+  };
+}
+
 /** A chooser that gives what it is told to, then counts on. */
 export function countingChooser(
   start = 0x3000_0000,
