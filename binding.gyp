@@ -6,6 +6,7 @@
       "sources": [
         "native/addon.cc",
         "native/sys/errno_name.cc",
+        "native/sys/json.cc",
         "native/sys/netns.cc",
         "native/sys/sysctl.cc",
         "native/sys/tap.cc",

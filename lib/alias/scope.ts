@@ -32,16 +32,15 @@ export function scopeOf(
   options: ScopeOptions = {},
 ): Scope {
   const { tenantId, subnetId, concId, concIp } = subject;
-  const ids = { tenantId, subnetId, concId };
-  const ambiguous = Object.entries(ids).find(([, id]) => id.includes('_'));
   const text = `${tenantId}_${subnetId}_${concId}_${concIp}`;
-  if (ambiguous === undefined) {
-    return Object.freeze({ text, concIp, ids: Object.freeze(ids) });
+  if (!tenantId.includes('_') && !subnetId.includes('_') && !concId.includes('_')) {
+    return Object.freeze({ text, concIp, ids: Object.freeze({ tenantId, subnetId, concId }) });
   }
   if (options.allowUnderscore === true) {
     return Object.freeze({ text, concIp });
   }
-  const [field, value] = ambiguous;
+  const ids = Object.entries({ tenantId, subnetId, concId });
+  const [field, value] = ids.find(([, id]) => id.includes('_')) ?? [];
   throw new APIError('SNNET_ALIAS_AMBIGUOUS', { field, value, expected: 'an id without _' });
 }
 

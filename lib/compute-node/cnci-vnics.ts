@@ -2,7 +2,7 @@ import { formatAlias, parseAlias } from '../alias';
 import { planCnciVnic, planDeletion } from '../device';
 import { APIError } from '../errors';
 import { SharedWork } from '../host';
-import type { Call, Host } from '../host';
+import type { Abandonment, Call, Host } from '../host';
 import type { CnciVnicConfig } from '../model';
 import { makePlan } from '../plan';
 import type { Plan } from '../plan';
@@ -143,7 +143,7 @@ export class CnciVnics {
           throw error;
         } finally {
           // What is to be unmade stays noted until it is.
-          if (!abandoned.aborted) release(entry);
+          if (!abandoned.isAbandoned) release(entry);
         }
       },
       (known) => this.#unmake(key, entry, known),
@@ -158,9 +158,9 @@ export class CnciVnics {
     key: string,
     entry: Entry,
     config: CnciVnicConfig,
-    abandoned: AbortSignal,
+    abandoned: Abandonment,
   ): Promise<KnownLink> {
-    abandoned.throwIfAborted();
+    abandoned.check();
     const plan = this.#planNew(config);
     const step = plan.steps[0]?.step;
     if (step?.op !== 'link.create') throw new Error('unreachable');
@@ -197,7 +197,7 @@ export class CnciVnics {
       try {
         const leave = await this.#host.enter(abandoned);
         leave();
-        abandoned.throwIfAborted();
+        abandoned.check();
         if (entry.known !== undefined) await this.#delete(key, entry, entry.known);
       } finally {
         release(entry);

@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs';
 import { formatAlias, scopeOf } from '../alias';
 import type { Scope } from '../alias';
 import { SharedWork } from '../host';
-import type { Call, Host } from '../host';
+import type { Abandonment, Call, Host } from '../host';
 import type { VnicConfig } from '../model';
 import { checkAgrees, checkKey, checkRoom, checkSubnetKey, checkTunnelIsFree } from './checks';
 import { demolish } from './demolition';
@@ -147,7 +147,7 @@ export class VnicCreator {
     subnet: Subnet,
     entry: VnicEntry,
     config: VnicConfig,
-    abandoned: AbortSignal,
+    abandoned: Abandonment,
   ): Promise<CreatedVnic> {
     const keyBefore = subnet.key;
     this.#subnets.setKey(subnet, keyBefore ?? config.subnetKey);
@@ -163,7 +163,7 @@ export class VnicCreator {
     } finally {
       leave?.();
       // What is to be unmade stays noted until it is.
-      if (!abandoned.aborted) release(entry);
+      if (!abandoned.isAbandoned) release(entry);
     }
   }
 
@@ -171,10 +171,10 @@ export class VnicCreator {
     subnet: Subnet,
     entry: VnicEntry,
     config: VnicConfig,
-    abandoned: AbortSignal,
+    abandoned: Abandonment,
   ): Promise<MadeVnic> {
     for (let attempt = 1; ; attempt += 1) {
-      abandoned.throwIfAborted();
+      abandoned.check();
       const creation = planVnicCreation(this.#host, config, subnet);
       const links = [creation.vnic, creation.bridge, creation.tunnel];
       this.#mender.expectMade(creation, [creation.vnic]);

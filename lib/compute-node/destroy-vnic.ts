@@ -1,7 +1,7 @@
 import { scopeOf } from '../alias';
 import type { Scope } from '../alias';
 import { SharedWork } from '../host';
-import type { Call, Host } from '../host';
+import type { Abandonment, Call, Host } from '../host';
 import type { VnicConfig } from '../model';
 import { checkAgrees } from './checks';
 import { demolish } from './demolition';
@@ -102,13 +102,13 @@ export class VnicDestroyer {
     return work;
   }
 
-  async #run(task: Task, abandoned: AbortSignal): Promise<DestroyedVnic> {
+  async #run(task: Task, abandoned: Abandonment): Promise<DestroyedVnic> {
     const { subnet, entry, config, isLast } = task;
     try {
       if (isLast) await othersEnded(subnet, entry);
       const leave = await this.#host.enter(abandoned);
       try {
-        abandoned.throwIfAborted();
+        abandoned.check();
         // One of the others may have failed and stayed: then this is not the last after all.
         const takesBridge = isLast && subnet.vnics.size === (entry === undefined ? 0 : 1);
         const result = takesBridge ? this.#lastResult(subnet, config) : { destroyed: true };

@@ -44,16 +44,16 @@ export function planVnicCreation(
   parts: SubnetParts,
 ): VnicCreation {
   const mtu = config.mtu ?? mtuFor(host.mode, host.computeLink.mtu);
-  const { links, settings, ...subnet } = planMissing(host, config, parts);
-  const port = planPort(host, config, { scope: parts.scope, master: subnet.bridge.ifIndex, mtu });
+  const missing = planMissing(host, config, parts);
+  const { links, settings, bridge, tunnel, madeBridge, madeTunnel } = missing;
+  const port = planPort(host, config, { scope: parts.scope, master: bridge.ifIndex, mtu });
+  const pins = pin(host, config.vnicMac, port.ifindex);
   return {
-    ...subnet,
-    plan: makePlan('createVnic', [
-      ...links,
-      port,
-      ...pin(host, config.vnicMac, port.ifindex),
-      ...settings,
-    ]),
+    plan: makePlan('createVnic', [...links, port, ...pins, ...settings]),
+    bridge,
+    tunnel,
+    madeBridge,
+    madeTunnel,
     vnic: toVnic(port, config),
     portStep: links.length,
   };
@@ -219,7 +219,11 @@ function toVnic(
 ): KnownVnic {
   const isVeth = port.op === 'link.create';
   return {
-    ...knownLinkOf(port),
+    ifIndex: port.ifindex,
+    linkName: port.ifname,
+    alias: port.alias ?? '',
+    mtu: port.mtu ?? 0,
+    mac: port.address ?? '',
     role: config.role,
     ip: config.vnicIp,
     multiQueue: config.queues > 1,

@@ -1,4 +1,4 @@
-import type { Host } from '../host';
+import type { Abandonment, Host } from '../host';
 import type { VnicConfig } from '../model';
 import type { KnownLink, KnownVnic } from '../topology';
 import { findStale } from './kernel-refusal';
@@ -21,11 +21,11 @@ export class SubnetMender {
     subnet: Subnet,
     entry: VnicEntry,
     config: VnicConfig,
-    abandoned: AbortSignal,
+    abandoned: Abandonment,
   ): Promise<KnownVnic> {
     const leave = await this.#host.enter(abandoned);
     try {
-      abandoned.throwIfAborted();
+      abandoned.check();
       const { known } = entry;
       if (known === undefined) throw new Error('unreachable');
       await this.#run(subnet, planVnicConfirmation(this.#host, config, subnet, known));

@@ -7,9 +7,9 @@ import type { CallOptions } from '../model';
  */
 export class Call {
   readonly operation: string;
-  readonly #over: Promise<never>;
+  /** Those who wait at the moment: told when the caller gives up. */
+  readonly #waiting = new Set<(error: APIError) => void>();
   #error: APIError | undefined;
-  #giveUp: ((error: APIError) => void) | undefined;
   readonly #timer: NodeJS.Timeout;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => {
@@ -24,11 +24,6 @@ export class Call {
   constructor(operation: string, options: CallOptions, defaultTimeoutMs: number) {
     this.operation = operation;
     this.#signal = options.signal;
-    this.#over = new Promise<never>((_resolve, reject) => {
-      this.#giveUp = reject;
-    });
-    // Nobody may be listening at the moment.
-    this.#over.catch(() => undefined);
     const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
     this.#timer = setTimeout(() => {
       const detail = `it took more than ${String(timeoutMs)} ms`;
@@ -44,9 +39,22 @@ export class Call {
   }
 
   /** What `work` gives, unless the caller gives up first; `work` itself goes on. */
-  async until<T>(work: Promise<T>): Promise<T> {
-    this.check();
-    return Promise.race([work, this.#over]);
+  until<T>(work: Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.check();
+      this.#waiting.add(reject);
+      work.then(
+        (result) => {
+          this.#waiting.delete(reject);
+          resolve(result);
+        },
+        (error: unknown) => {
+          this.#waiting.delete(reject);
+          // Whatever the work threw goes on as it is.
+          reject(error as Error);
+        },
+      );
+    });
   }
 
   /** Must be called when the call ends, however it does. */
@@ -58,6 +66,6 @@ export class Call {
   #end(error: APIError): void {
     if (this.#error !== undefined) return;
     this.#error = error;
-    this.#giveUp?.(error);
+    for (const giveUp of this.#waiting) giveUp(error);
   }
 }

@@ -1,3 +1,5 @@
+import type { Abandonment } from './abandonment';
+
 /** Lets at most so many calls work at a time; the others wait in the order they came. */
 export class Gate {
   readonly #limit: number;
@@ -11,15 +13,15 @@ export class Gate {
   /**
    * Waits for a place.
    *
-   * @param signal - Leaves the queue when it fires; the promise then rejects with its reason.
+   * @param abandoned - Leaves the queue when it comes; the promise then rejects with its reason.
    * @returns What gives the place back; calling it twice does no harm.
    */
-  async enter(signal?: AbortSignal): Promise<() => void> {
-    signal?.throwIfAborted();
+  async enter(abandoned?: Abandonment): Promise<() => void> {
+    abandoned?.check();
     if (this.#working < this.#limit) {
       this.#working += 1;
     } else {
-      await this.#wait(signal);
+      await this.#wait(abandoned?.signal);
     }
     let isOut = false;
     return () => {

@@ -9,6 +9,7 @@ import { SILENT_LOGGER, TUNNEL_KINDS } from '../model';
 import type { CallOptions, Logger, NodeOptions, TunnelKind } from '../model';
 import { takeInventoryInSlices } from '../topology';
 import type { Inventory } from '../topology';
+import type { Abandonment } from './abandonment';
 import { Anchor } from './anchor';
 import { Call } from './call';
 import { RandomChooser } from './chooser';
@@ -113,8 +114,8 @@ export class Host {
   }
 
   /** Waits for a place among the calls at work; the result gives it back. */
-  enter(signal?: AbortSignal): Promise<() => void> {
-    return this.#gate.enter(signal);
+  enter(abandoned?: Abandonment): Promise<() => void> {
+    return this.#gate.enter(abandoned);
   }
 
   /** Runs one call of the API: refused when closed, kept out while an exclusive one is at work. */

@@ -1,3 +1,4 @@
+export type { Abandonment } from './abandonment';
 export { Call } from './call';
 export { Host } from './host';
 export type { HostHooks } from './host';

@@ -1,38 +1,41 @@
+import { Abandonment } from './abandonment';
 import type { Call } from './call';
 
 /**
  * Work that several equal calls wait for together. It goes on while anybody waits; when the last one
- * has given up, its signal fires, and what was done nevertheless is undone.
+ * has given up, it is told, and what was done nevertheless is undone.
  */
 export class SharedWork<T> {
-  readonly #controller = new AbortController();
+  readonly #abandonment = new Abandonment();
   readonly #result: Promise<T>;
   #waiters = 0;
   #isSettled = false;
   #isClaimed = false;
+  readonly #ended: Promise<void>;
 
   /**
    * @param run - Begins at once.
    * @param undo - Gets what `run` made where nobody is left to take it.
    */
   constructor(
-    run: (abandoned: AbortSignal) => Promise<T>,
+    run: (abandoned: Abandonment) => Promise<T>,
     undo: (made: T) => Promise<void> | void = () => undefined,
   ) {
     this.#result = this.#perform(run, undo);
     // Who waits hears of a failure; when nobody does any more, it is nobody's.
-    this.#result.catch(() => undefined);
+    const end = (): void => undefined;
+    this.#ended = this.#result.then(end, end);
   }
 
   async #perform(
-    run: (abandoned: AbortSignal) => Promise<T>,
+    run: (abandoned: Abandonment) => Promise<T>,
     undo: (made: T) => Promise<void> | void,
   ): Promise<T> {
-    const { signal } = this.#controller;
+    const abandonment = this.#abandonment;
     try {
-      const made = await run(signal);
-      if (signal.aborted) await undo(made);
-      signal.throwIfAborted();
+      const made = await run(abandonment);
+      if (abandonment.isAbandoned) await undo(made);
+      abandonment.check();
       return made;
     } finally {
       // In the same turn as the look at the signal: who gives up later finds it settled.
@@ -42,7 +45,7 @@ export class SharedWork<T> {
 
   /** Nobody waits any more: whoever comes now must not join, but wait until it has ended. */
   get isAbandoned(): boolean {
-    return this.#controller.signal.aborted;
+    return this.#abandonment.isAbandoned;
   }
 
   /** Waits for the result until the call gives up; one that is there counts even then. */
@@ -55,7 +58,7 @@ export class SharedWork<T> {
       return await this.#result;
     } finally {
       this.#waiters -= 1;
-      if (this.#waiters === 0 && !this.#isSettled) this.#controller.abort();
+      if (this.#waiters === 0 && !this.#isSettled) this.#abandonment.abandon();
     }
   }
 
@@ -67,10 +70,7 @@ export class SharedWork<T> {
   }
 
   /** Resolves when the work is over, however it went. */
-  async ended(): Promise<void> {
-    await this.#result.then(
-      () => undefined,
-      () => undefined,
-    );
+  ended(): Promise<void> {
+    return this.#ended;
   }
 }

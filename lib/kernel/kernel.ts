@@ -85,7 +85,8 @@ export class Kernel {
    * @throws {@link FatalError} — the rollback failed too; says what is left.
    */
   async run(plan: Plan): Promise<RunResult> {
-    const reply = await this.#handle.run(plan.steps, this.#fault?.(plan));
+    const request = { steps: plan.steps, fault: this.#fault?.(plan) };
+    const reply = await this.#handle.run(JSON.stringify(request));
     if (isRefusal(reply)) throw toApiError(plan.operation, reply.error);
     if (reply.failure !== undefined) throw planFailure(plan, reply, reply.failure);
     if (reply.deletionFailure !== undefined) {

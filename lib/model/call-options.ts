@@ -38,11 +38,7 @@ export function parseCallOptions(input: unknown, operation: string): CallOptions
   if (input === undefined) {
     return NO_OPTIONS;
   }
-  const { signal, timeoutMs } = parseShape(input, operation);
-  return Object.freeze({
-    ...(signal === undefined ? {} : { signal }),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-  });
+  return parseShape(input, operation);
 }
 
 function isAbortSignal(value: unknown): value is AbortSignal {

@@ -4,7 +4,7 @@ import { parseTenantSubnet, parseUnicastIpv4 } from './ip';
 import type { Ipv4Address, Ipv4Cidr } from './ip';
 import { parseTunnelKey } from './key';
 import type { TunnelKey } from './key';
-import { dropAbsent, openFields } from './node-options';
+import { openFields } from './node-options';
 import type { NodeOptions, NodeOptionsInput } from './node-options';
 import { defineShape, optional } from './shape';
 import { parseTunnelKind } from './tunnel-kind';
@@ -55,11 +55,10 @@ const parseRemoteShape = defineShape('config', {
 
 /** Parses the options of `Cnci.open`. */
 export function parseCnciOptions(input: unknown, operation = 'Cnci.open'): CnciOptions {
-  return Object.freeze(dropAbsent(parseOptionsShape(input, operation)));
+  return parseOptionsShape(input, operation);
 }
 
 /** Parses a subnet on a compute node, for its addition or removal. */
 export function parseRemoteSubnet(input: unknown, operation: string): RemoteSubnetConfig {
-  const { mode, ...rest } = parseRemoteShape(input, operation);
-  return Object.freeze({ ...rest, ...(mode === undefined ? {} : { mode }) });
+  return parseRemoteShape(input, operation);
 }

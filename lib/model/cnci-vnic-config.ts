@@ -51,10 +51,10 @@ const parseRefShape = defineShape('config', {
 
 /** Parses what a concentrator's VNIC is to be, for its creation. */
 export function parseCnciVnicConfig(input: unknown, operation: string): CnciVnicConfig {
-  return Object.freeze(parseConfigShape(input, operation));
+  return parseConfigShape(input, operation);
 }
 
 /** Parses which concentrator's VNIC is meant, for its destruction; ids may contain `_`. */
 export function parseCnciVnicRef(input: unknown, operation: string): CnciVnicConfig {
-  return Object.freeze(parseRefShape(input, operation));
+  return parseRefShape(input, operation);
 }

@@ -25,10 +25,10 @@ export interface ParseIdOptions {
 
 /** A link alias holds no more. */
 const LONGEST_ID = 255;
-const ID = /^[!-~]+$/;
-// What separates the parts of an alias, or of a path.
-const SEPARATORS = /[_#/]/;
-const SEPARATORS_BUT_UNDERSCORE = /[#/]/;
+// Printable ASCII but what separates the parts of an alias, or of a path.
+const ID = /^[!"$-.0-^`-~]+$/;
+const LOOSE_ID = /^[!"$-.0-~]+$/;
+const UUID_LENGTH = 36;
 
 const EXPECTED = 'an id (a UUID, or printable ASCII without blanks, _, # and /)';
 const EXPECTED_LOOSE = 'an id (a UUID, or printable ASCII without blanks, # and /)';
@@ -44,14 +44,17 @@ export function parseId<T extends AnyId = AnyId>(
 ): T {
   const loose = options.allowUnderscore === true;
   if (typeof value === 'string' && value.length <= LONGEST_ID) {
-    if (value.length === 36 && isUuid(value)) {
-      return value.toLowerCase() as T;
-    }
-    if (ID.test(value) && !(loose ? SEPARATORS_BUT_UNDERSCORE : SEPARATORS).test(value)) {
-      return value as T;
+    if ((loose ? LOOSE_ID : ID).test(value)) {
+      return (value.length === UUID_LENGTH ? foldUuid(value) : value) as T;
     }
   }
   return refuse(value, field, loose ? EXPECTED_LOOSE : EXPECTED);
+}
+
+// Most are in lower case already, and looking is much cheaper than parsing.
+function foldUuid(value: string): string {
+  const lower = value.toLowerCase();
+  return lower !== value && isUuid(value) ? lower : value;
 }
 
 /** {@link parseId} for links that the Go library may have made. */

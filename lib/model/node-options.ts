@@ -7,7 +7,6 @@ import { parseLogger } from './logger';
 import type { Logger } from './logger';
 import { parseBoolean, parseInteger, parseList, refuse } from './refuse';
 import { defineShape, optional, withDefault } from './shape';
-import type { Parsed } from './shape';
 import { parseTunnelMode } from './tunnel-kind';
 import type { TunnelMode } from './tunnel-kind';
 
@@ -106,20 +105,5 @@ const parseShape = defineShape('options', openFields);
 
 /** Parses the options of `ComputeNode.open`. */
 export function parseNodeOptions(input: unknown, operation = 'ComputeNode.open'): NodeOptions {
-  return Object.freeze(dropAbsent(parseShape(input, operation)));
-}
-
-type Absent = 'netns' | 'logger';
-type Options = Parsed<typeof openFields>;
-
-/** Leaves out the optional fields that are absent. */
-export function dropAbsent<T extends Options>(
-  parsed: T,
-): Omit<T, Absent> & { readonly netns?: string; readonly logger?: Logger } {
-  const { netns, logger, ...rest } = parsed;
-  return {
-    ...rest,
-    ...(netns === undefined ? {} : { netns }),
-    ...(logger === undefined ? {} : { logger }),
-  };
+  return parseShape(input, operation);
 }

@@ -1,5 +1,3 @@
-import * as z from 'zod/mini';
-
 import { APIError, describeType } from '../errors';
 import { refuse } from './refuse';
 import type { Parser } from './refuse';
@@ -7,13 +5,20 @@ import type { Parser } from './refuse';
 /** The parsers of an object's fields. */
 export type Fields = Readonly<Record<string, Parser<unknown>>>;
 
-/** What an object of these fields becomes. */
-export type Parsed<F extends Fields> = { readonly [Name in keyof F]: ReturnType<F[Name]> };
+type OptionalNames<F extends Fields> = {
+  [Name in keyof F]: undefined extends ReturnType<F[Name]> ? Name : never;
+}[keyof F];
+
+/** What an object of these fields becomes: frozen; a field that comes out as `undefined` is left out. */
+export type Parsed<F extends Fields> = {
+  readonly [Name in Exclude<keyof F, OptionalNames<F>>]: ReturnType<F[Name]>;
+} & {
+  readonly [Name in OptionalNames<F>]?: Exclude<ReturnType<F[Name]>, undefined>;
+};
 
 /** Parses a whole object: all fields, and no others. */
 export type ShapeParser<F extends Fields> = (input: unknown, operation: string) => Parsed<F>;
 
-const MOST_UNKNOWN_NAMES = 16;
 /** Letters that may be wrong, missing or too many in a name that is still recognised. */
 const MOST_MISSPELT = 2;
 
@@ -34,17 +39,24 @@ export function withDefault<T>(parse: Parser<T>, fallback: T): Parser<T> {
  */
 export function defineShape<F extends Fields>(subject: string, fields: F): ShapeParser<F> {
   const names = Object.keys(fields);
-  const schema = z.strictObject(
-    Object.fromEntries(
-      Object.entries(fields).map(([name, parse]) => [name, fieldSchema(name, parse)]),
-    ),
-  );
+  const parsers = names.map((name) => fields[name] as Parser<unknown>);
+  const places = new Map(names.map((name, place) => [name, place]));
   return (input, operation) => {
-    const result = schema.safeParse(readOnce(input, subject, names, operation));
-    if (result.success) {
-      return result.data as Parsed<F>;
+    const values = readOnce(input, subject, places, operation);
+    const parsed: Record<string, unknown> = {};
+    let errors: APIError[] | undefined;
+    for (let place = 0; place < names.length; place += 1) {
+      const name = names[place] as string;
+      try {
+        const value = (parsers[place] as Parser<unknown>)(values[place], name);
+        if (value !== undefined) parsed[name] = value;
+      } catch (error) {
+        if (!(error instanceof APIError)) throw error;
+        (errors ??= []).push(error);
+      }
     }
-    throw toApiError(result.error.issues, names, operation);
+    if (errors !== undefined) throw joinErrors(errors, operation);
+    return Object.freeze(parsed) as Parsed<F>;
   };
 }
 
@@ -57,82 +69,44 @@ export function withOperation<T>(operation: string, check: () => T): T {
   }
 }
 
-function fieldSchema(name: string, parse: Parser<unknown>) {
-  const transform = z.transform((value: unknown, payload: z.core.ParsePayload) => {
-    try {
-      return parse(value, name);
-    } catch (error) {
-      payload.issues.push({ code: 'custom', input: value, params: { error } });
-      return z.NEVER;
-    }
-  });
-  return z.pipe(z.unknown(), transform);
-}
-
 /**
- * Copies the fields into a plain object, each read once. A getter or a proxy that throws becomes an
- * error of ours here, and one that answers differently each time is asked no second time.
+ * Reads each known field once, in their order. A getter or a proxy that throws becomes an error of ours
+ * here, and one that answers differently each time is asked no second time.
  */
 function readOnce(
   input: unknown,
   subject: string,
-  names: readonly string[],
+  places: ReadonlyMap<string, number>,
   operation: string,
-): Record<string, unknown> {
+): readonly unknown[] {
   if (describeType(input) !== 'object') {
     return withOperation(operation, () => refuse(input, subject, 'an object'));
   }
-  const copy = Object.create(null) as Record<string, unknown>;
-  for (const name of names) {
-    copy[name] = undefined;
-  }
+  const values = new Array<unknown>(places.size).fill(undefined);
+  let unknownName: string | undefined;
   let reading = subject;
   try {
-    let unknownNames = 0;
     for (const name of Object.keys(input as object)) {
-      if (name in copy) {
-        reading = name;
-        copy[name] = (input as Record<string, unknown>)[name];
-      } else if (unknownNames < MOST_UNKNOWN_NAMES) {
-        unknownNames += 1;
-        copy[name] = undefined;
+      const place = places.get(name);
+      if (place === undefined) {
+        unknownName ??= name;
+        continue;
       }
+      reading = name;
+      values[place] = (input as Record<string, unknown>)[name];
     }
   } catch (cause) {
     const expected = 'a value that can be read';
-    throw new APIError('SNNET_INPUT_INVALID', {
-      operation,
-      field: reading,
-      value: input,
-      expected,
-      cause,
-    });
+    const details = { operation, field: reading, value: input, expected, cause };
+    throw new APIError('SNNET_INPUT_INVALID', details);
   }
-  return copy;
+  if (unknownName === undefined) return values;
+  throw unknownNameError(unknownName, [...places.keys()], operation);
 }
 
-function toApiError(
-  issues: readonly z.core.$ZodIssue[],
-  names: readonly string[],
-  operation: string,
-): APIError {
-  const errors: APIError[] = [];
-  for (const issue of issues) {
-    if (issue.code === 'unrecognized_keys') {
-      return unknownNameError(issue.keys[0] ?? '', names, operation);
-    }
-    const error: unknown = issue.code === 'custom' ? issue.params?.['error'] : undefined;
-    if (error instanceof APIError) {
-      errors.push(error);
-    }
-  }
-  const [first, ...others] = errors;
-  if (first === undefined) {
-    return new APIError('SNNET_INPUT_INVALID', { operation });
-  }
-  if (others.length === 0) {
-    return first.withDetails({ operation });
-  }
+function joinErrors([first, ...others]: readonly APIError[], operation: string): APIError {
+  if (first === undefined) return new APIError('SNNET_INPUT_INVALID', { operation });
+  if (others.length === 0) return first.withDetails({ operation });
   const alsoRefused = `also refused: ${others.map((other) => other.field ?? '?').join(', ')}`;
   const detail = first.detail === undefined ? alsoRefused : `${first.detail}; ${alsoRefused}`;
   return first.withDetails({ operation, detail });

@@ -16,7 +16,6 @@ import type { MacAddress } from './mac';
 import { parseMtu } from './mtu';
 import { parseChoice, parseInteger, refuse } from './refuse';
 import { defineShape, optional, withDefault, withOperation } from './shape';
-import type { Parsed } from './shape';
 
 /** What a VNIC is for: a tap for a VM, a veth pair for a container. */
 export type Role = 'vm' | 'container';
@@ -117,7 +116,7 @@ export function parseVnicConfig(input: unknown, operation: string): VnicConfig {
     checkAddress(parsed.subnet, parsed.vnicIp);
     checkQueues(parsed.role, parsed.queues);
   });
-  return freezeConfig(parsed);
+  return parsed;
 }
 
 /**
@@ -125,7 +124,7 @@ export function parseVnicConfig(input: unknown, operation: string): VnicConfig {
  * made is accepted too (ids with `_`, an address outside of the subnet).
  */
 export function parseVnicRef(input: unknown, operation: string): VnicConfig {
-  return freezeConfig(parseRefShape(input, operation));
+  return parseRefShape(input, operation);
 }
 
 function checkAddress(subnet: Ipv4Cidr, address: Ipv4Address): void {
@@ -133,34 +132,21 @@ function checkAddress(subnet: Ipv4Cidr, address: Ipv4Address): void {
   if (!containsAddress(subnet, address)) {
     refuse(address, field, `an address inside ${subnet}`);
   }
-  const taken = [
-    ['network', networkAddress(subnet)],
-    ['gateway', gatewayOf(subnet)],
-    ['broadcast', broadcastAddress(subnet)],
-  ] as const;
-  for (const [purpose, reserved] of taken) {
-    if (address === reserved) {
-      refuse(
-        address,
-        field,
-        `a workload’s address inside ${subnet}`,
-        `it is the ${purpose} address`,
-      );
-    }
-  }
+  const purpose = purposeOf(subnet, address);
+  if (purpose === undefined) return;
+  const detail = `it is the ${purpose} address`;
+  refuse(address, field, `a workload’s address inside ${subnet}`, detail);
+}
+
+/** What an address of a subnet is reserved for, if it is. */
+function purposeOf(subnet: Ipv4Cidr, address: Ipv4Address): string | undefined {
+  if (address === networkAddress(subnet)) return 'network';
+  if (address === gatewayOf(subnet)) return 'gateway';
+  return address === broadcastAddress(subnet) ? 'broadcast' : undefined;
 }
 
 function checkQueues(role: Role, queues: number): void {
   if (role !== 'vm' && queues !== 1) {
     refuse(queues, 'queues', '1 queue', 'only a VM’s tap has several');
   }
-}
-
-function freezeConfig(parsed: Parsed<typeof configFields>): VnicConfig {
-  const { instanceId, mtu, ...rest } = parsed;
-  return Object.freeze({
-    ...rest,
-    ...(instanceId === undefined ? {} : { instanceId }),
-    ...(mtu === undefined ? {} : { mtu }),
-  });
 }

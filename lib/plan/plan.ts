@@ -24,6 +24,7 @@ export function makePlan(operation: string, steps: readonly Step[]): Plan {
 /** Plain data only; what is frozen already was frozen through and through. */
 function freezeAll<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  for (const part of Object.values(value)) freezeAll(part);
+  // Plain objects and arrays: what `in` shows is what they have, without a list of it being made.
+  for (const name in value) freezeAll(value[name]);
   return Object.freeze(value);
 }

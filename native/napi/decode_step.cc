@@ -249,12 +249,12 @@ exec::Fault DecodeFault(const Reader& from) {
 
 }  // namespace
 
-std::optional<exec::Plan> DecodePlan(const Napi::Value& steps, const Napi::Value& fault) {
+std::optional<exec::Plan> DecodePlan(std::string text, std::string& why) {
+  const auto document = sys::JsonDocument::Parse(std::move(text));
   Reader::Failure failure;
+  const Reader root(document ? &document->root() : nullptr, "plan", failure);
   exec::Plan plan;
-  Napi::Object holder = Napi::Object::New(steps.Env());
-  holder.Set("steps", steps);
-  const std::vector<Reader> readers = Reader(holder, "plan", failure).Children("steps");
+  const std::vector<Reader> readers = root.Children("steps");
   for (const Reader& from : readers) {
     exec::PlanStep step{DecodeStep(from.Child("step")), std::nullopt};
     if (from.Has("undo")) step.undo = DecodeStep(from.Child("undo"));
@@ -265,9 +265,9 @@ std::optional<exec::Plan> DecodePlan(const Napi::Value& steps, const Napi::Value
       readers[i].Fail("step", "no step after a deletion");
     }
   }
-  if (!fault.IsUndefined()) plan.fault = DecodeFault(Reader(fault, "fault", failure));
+  if (root.Has("fault")) plan.fault = DecodeFault(root.Child("fault"));
   if (failure.text.empty()) return plan;
-  Napi::TypeError::New(steps.Env(), failure.text).ThrowAsJavaScriptException();
+  why = failure.text;
   return std::nullopt;
 }
 

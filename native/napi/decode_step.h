@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <napi.h>
-
 #include <optional>
+#include <string>
 
 #include "exec/step.h"
 
 namespace snnet::napi {
 
-// A plan from JS: `[{ step, undo? }, …]` and, or not, `{ step, errno | kill }`. Every field is
-// checked again here; on a bad one a TypeError is pending and there is no plan.
-std::optional<exec::Plan> DecodePlan(const Napi::Value& steps, const Napi::Value& fault);
+// A plan from JS: the JSON of `{ steps: [{ step, undo? }, …], fault? }`, the fault being
+// `{ step, errno | kill }`. Every field is checked again here; on a bad one there is no plan, and
+// `why` says which.
+std::optional<exec::Plan> DecodePlan(std::string text, std::string& why);
 
 }  // namespace snnet::napi

@@ -163,8 +163,14 @@ Napi::Value KernelHandle::Open(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value KernelHandle::Run(const Napi::CallbackInfo& info) {
-  auto plan = DecodePlan(info[0], info[1]);
-  if (!plan) return info.Env().Undefined();
+  auto text = ReadString(info[0], "a plan");
+  if (!text) return info.Env().Undefined();
+  std::string why;
+  auto plan = DecodePlan(std::move(*text), why);
+  if (!plan) {
+    Napi::TypeError::New(info.Env(), why).ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
   const auto call = Begin(info.Env());
   if (!call) return info.Env().Undefined();
   const bool accepted =

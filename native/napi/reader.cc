@@ -9,6 +9,10 @@
 namespace snnet::napi {
 namespace {
 
+using Kind = sys::JsonValue::Kind;
+
+const sys::JsonValue kEmpty;
+
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -34,36 +38,20 @@ std::vector<uint8_t> ParseBytes(const std::string& text) {
 
 }  // namespace
 
-Reader::Reader(const Napi::Value& value, std::string path, Failure& failure)
-    : path_(std::move(path)), failure_(failure) {
-  if (value.IsObject()) {
-    object_ = value.As<Napi::Object>();
-  } else {
-    object_ = Napi::Object::New(value.Env());
-    if (failure_.text.empty()) failure_.text = path_ + ": expected an object";
-  }
+Reader::Reader(const sys::JsonValue* value, std::string path, Failure& failure)
+    : value_(value), path_(std::move(path)), failure_(failure) {
+  if (value_ != nullptr && value_->kind == Kind::kObject) return;
+  value_ = &kEmpty;
+  if (failure_.text.empty()) failure_.text = path_ + ": expected an object";
 }
 
 void Reader::Fail(const char* name, const char* expected) const {
   if (failure_.text.empty()) failure_.text = path_ + "." + name + ": expected " + expected;
 }
 
-// A getter that throws, or an environment that ends: what was not read is not "absent".
-Napi::Value Reader::Checked(const Napi::Value& value, const char* name,
-                            const char* expected) const {
-  const Napi::Env env = object_.Env();
-  const bool is_thrown = env.IsExceptionPending();
-  if (!is_thrown && !value.IsEmpty()) return value;
-  if (is_thrown) env.GetAndClearPendingException();
-  Fail(name, expected);
-  return env.Undefined();
-}
+const sys::JsonValue* Reader::Get(const char* name) const { return value_->Find(name); }
 
-Napi::Value Reader::Get(const char* name) const {
-  return Checked(object_.Get(name), name, "a readable field");
-}
-
-bool Reader::Has(const char* name) const { return !Get(name).IsUndefined(); }
+bool Reader::Has(const char* name) const { return Get(name) != nullptr; }
 
 Reader Reader::Child(const char* name) const {
   return Reader(Get(name), path_ + "." + name, failure_);
@@ -71,18 +59,15 @@ Reader Reader::Child(const char* name) const {
 
 template <typename Add>
 void Reader::ForEach(const char* name, const char* expected, const Add& add) const {
-  const Napi::Value value = Get(name);
-  if (!value.IsArray()) return Fail(name, expected);
-  const auto array = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < array.Length() && failure_.text.empty(); ++i) {
-    add(Checked(array.Get(i), name, "readable elements"), i);
-  }
+  const sys::JsonValue* const value = Get(name);
+  if (value == nullptr || value->kind != Kind::kArray) return Fail(name, expected);
+  for (size_t i = 0; i < value->items.size() && failure_.text.empty(); ++i) add(value->items[i], i);
 }
 
 std::vector<Reader> Reader::Children(const char* name) const {
   std::vector<Reader> children;
-  ForEach(name, "an array", [&](const Napi::Value& item, uint32_t i) {
-    children.emplace_back(item, path_ + "." + name + "[" + std::to_string(i) + "]", failure_);
+  ForEach(name, "an array", [&](const sys::JsonValue& item, size_t i) {
+    children.emplace_back(&item, path_ + "." + name + "[" + std::to_string(i) + "]", failure_);
   });
   return children;
 }
@@ -96,9 +81,9 @@ std::vector<std::string> Reader::Strings(const char* name) const {
   constexpr const char* kExpected = "an array of strings";
   std::vector<std::string> strings;
   if (!Has(name)) return strings;
-  ForEach(name, kExpected, [&](const Napi::Value& item, uint32_t) {
-    if (!item.IsString()) return Fail(name, kExpected);
-    strings.push_back(item.As<Napi::String>().Utf8Value());
+  ForEach(name, kExpected, [&](const sys::JsonValue& item, size_t) {
+    if (item.kind != Kind::kString) return Fail(name, kExpected);
+    strings.emplace_back(item.text);
   });
   return strings;
 }
@@ -115,10 +100,11 @@ std::string Reader::Text(const char* name, size_t max_bytes) const {
   return ToText(Get(name), name, max_bytes);
 }
 
-std::string Reader::ToText(const Napi::Value& value, const char* name, size_t max_bytes) const {
-  if (value.IsString()) {
-    std::string text = value.As<Napi::String>().Utf8Value();
-    if (text.size() <= max_bytes && text.find('\0') == std::string::npos) return text;
+std::string Reader::ToText(const sys::JsonValue* value, const char* name, size_t max_bytes) const {
+  const bool is_text = value != nullptr && value->kind == Kind::kString;
+  if (is_text && value->text.size() <= max_bytes &&
+      value->text.find('\0') == std::string_view::npos) {
+    return std::string(value->text);
   }
   Fail(name, ("a string of at most " + std::to_string(max_bytes) + " bytes").c_str());
   return {};
@@ -128,10 +114,10 @@ uint32_t Reader::Number(const char* name, uint32_t min, uint32_t max) const {
   return ToNumber(Get(name), name, min, max);
 }
 
-uint32_t Reader::ToNumber(const Napi::Value& value, const char* name, uint32_t min,
+uint32_t Reader::ToNumber(const sys::JsonValue* value, const char* name, uint32_t min,
                           uint32_t max) const {
-  if (value.IsNumber()) {
-    const double number = value.As<Napi::Number>().DoubleValue();
+  if (value != nullptr && value->kind == Kind::kNumber) {
+    const double number = value->number;
     if (number >= min && number <= max && std::trunc(number) == number) {
       return static_cast<uint32_t>(number);
     }
@@ -142,8 +128,8 @@ uint32_t Reader::ToNumber(const Napi::Value& value, const char* name, uint32_t m
 
 bool Reader::Flag(const char* name) const { return ToFlag(Get(name), name); }
 
-bool Reader::ToFlag(const Napi::Value& value, const char* name) const {
-  if (value.IsBoolean()) return value.As<Napi::Boolean>().Value();
+bool Reader::ToFlag(const sys::JsonValue* value, const char* name) const {
+  if (value != nullptr && value->kind == Kind::kBoolean) return value->boolean;
   Fail(name, "a boolean");
   return false;
 }
@@ -179,20 +165,20 @@ rtnl::Mac Reader::MacAddress(const char* name) const {
 }
 
 std::optional<std::string> Reader::MaybeText(const char* name, size_t max_bytes) const {
-  const Napi::Value value = Get(name);
-  if (value.IsUndefined()) return std::nullopt;
+  const sys::JsonValue* const value = Get(name);
+  if (value == nullptr) return std::nullopt;
   return ToText(value, name, max_bytes);
 }
 
 std::optional<uint32_t> Reader::MaybeNumber(const char* name, uint32_t min, uint32_t max) const {
-  const Napi::Value value = Get(name);
-  if (value.IsUndefined()) return std::nullopt;
+  const sys::JsonValue* const value = Get(name);
+  if (value == nullptr) return std::nullopt;
   return ToNumber(value, name, min, max);
 }
 
 std::optional<bool> Reader::MaybeFlag(const char* name) const {
-  const Napi::Value value = Get(name);
-  if (value.IsUndefined()) return std::nullopt;
+  const sys::JsonValue* const value = Get(name);
+  if (value == nullptr) return std::nullopt;
   return ToFlag(value, name);
 }
 

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <napi.h>
-
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "rtnl/link.h"
+#include "sys/json.h"
 
 namespace snnet::napi {
 
-// Reads the fields of one JS object into C++ values, checking type and range. The first bad field
+// Reads the fields of one object into C++ values, checking type and range. The first bad field
 // is remembered; what is read after it is meaningless and must not be used.
 class Reader {
  public:
@@ -19,7 +18,8 @@ class Reader {
     std::string text;
   };
 
-  Reader(const Napi::Value& value, std::string path, Failure& failure);
+  // `value` is nothing where the object is absent; it must outlive the reader.
+  Reader(const sys::JsonValue* value, std::string path, Failure& failure);
 
   bool Has(const char* name) const;
   Reader Child(const char* name) const;
@@ -45,15 +45,15 @@ class Reader {
   void Fail(const char* name, const char* expected) const;
 
  private:
-  Napi::Value Get(const char* name) const;
-  std::string ToText(const Napi::Value& value, const char* name, size_t max_bytes) const;
-  uint32_t ToNumber(const Napi::Value& value, const char* name, uint32_t min, uint32_t max) const;
-  bool ToFlag(const Napi::Value& value, const char* name) const;
-  Napi::Value Checked(const Napi::Value& value, const char* name, const char* expected) const;
+  const sys::JsonValue* Get(const char* name) const;
+  std::string ToText(const sys::JsonValue* value, const char* name, size_t max_bytes) const;
+  uint32_t ToNumber(const sys::JsonValue* value, const char* name, uint32_t min,
+                    uint32_t max) const;
+  bool ToFlag(const sys::JsonValue* value, const char* name) const;
   template <typename Add>
   void ForEach(const char* name, const char* expected, const Add& add) const;
 
-  Napi::Object object_;
+  const sys::JsonValue* value_;
   std::string path_;
   Failure& failure_;
 };

@@ -1,6 +1,8 @@
 /** The addon's own methods, called as they should not be: an error, never a crash, never half a plan. */
 import * as fc from 'fast-check';
+import { Kernel } from '#lib/kernel/index';
 import { loadAddon } from '#lib/kernel/native';
+import { makePlan } from '#lib/plan/index';
 import { Sandbox } from '../support/sandbox';
 import { checkProperty } from '../support/property';
 import { rejection } from '../kernel/helpers/bed';
@@ -35,6 +37,11 @@ function failure(call: () => unknown): Promise<Error> {
 
 const bridge = { op: 'link.create', kind: 'bridge', ifname: 'b', ifindex: 99 } as const;
 const planned = (step: unknown) => [{ step }];
+/** As the addon wants it; what JSON has no words for becomes a text. */
+const request = (steps: unknown, fault?: unknown) =>
+  JSON.stringify({ steps, fault }, (_, value: unknown) =>
+    typeof value === 'bigint' ? String(value) : value,
+  );
 
 test.each(METHODS)('%s refuses a receiver that is no handle', async (method) => {
   for (const receiver of [
@@ -59,7 +66,7 @@ test('it is made by new, with a function', async () => {
 test('a handle that was never opened refuses, and needs no closing', async () => {
   const handle = new KernelHandle(nothing);
   const refusal = { error: expect.objectContaining({ name: 'EBADF' }) as unknown };
-  expect(await handle.run([], undefined)).toEqual(refusal);
+  expect(await handle.run(request([]))).toEqual(refusal);
   expect(await handle.dump('link')).toEqual(refusal);
   expect(await handle.settle()).toEqual(refusal);
   expect(await handle.watch('all')).toEqual(refusal);
@@ -69,7 +76,7 @@ test('a handle that was never opened refuses, and needs no closing', async () =>
 test('a handle whose namespace could not be opened refuses, and can be closed', async () => {
   const handle = new KernelHandle(nothing);
   expect(await handle.open('snt-no-such', false)).toMatchObject({ error: { name: 'ENOENT' } });
-  expect(await handle.run(planned(bridge), undefined)).toMatchObject({
+  expect(await handle.run(request(planned(bridge)))).toMatchObject({
     failure: { name: 'EBADF' },
   });
   expect(await handle.dump('link')).toMatchObject({ error: { name: 'EBADF' } });
@@ -131,7 +138,7 @@ const STEPS: readonly unknown[] = [
   { ...bridge, mtu: null },
   { ...bridge, up: 1 },
   { ...bridge, alias: 'x'.repeat(256) },
-  { ...bridge, alias: Symbol('x') },
+  { ...bridge, alias: null },
   { ...bridge, address: '00:00:00:00:00' },
   { ...bridge, address: '00:00:00:00:00:0g' },
   { ...bridge, address: '00-00-00-00-00-00' },
@@ -153,7 +160,6 @@ const STEPS: readonly unknown[] = [
   { op: 'link.delete', links: {} },
   { op: 'link.delete', links: [1] },
   { op: 'link.delete', links: [], retire: 1 },
-  { op: 'link.delete', links: new Array(2 ** 32 - 1) },
   { op: 'address.add', ifindex: 1, address: '::1', prefixLength: 24 },
   { op: 'address.add', ifindex: 1, address: '192.0.2.1', prefixLength: 33 },
   ...[
@@ -173,19 +179,6 @@ const STEPS: readonly unknown[] = [
   { op: 'fdb.add', ifindex: 1, mac: '192.0.2.1' },
   { op: 'sysctl.set', name: 'x'.repeat(256), value: '1' },
   { op: 'sysctl.set', name: 'x', value: 1 },
-  {
-    get op() {
-      throw new Error('a hostile getter');
-    },
-  },
-  new Proxy(
-    {},
-    {
-      get: () => {
-        throw new Error('a hostile proxy');
-      },
-    },
-  ),
 ];
 
 test.each(STEPS.map((step, n) => [n, step] as const))(
@@ -193,7 +186,7 @@ test.each(STEPS.map((step, n) => [n, step] as const))(
   async (_, step) => {
     const good = planned(bridge)[0];
     for (const plan of [planned(step), [good, { step }], [{ step: bridge, undo: step ?? null }]]) {
-      expect((await failure(() => raw.run(plan, undefined))).name).toBe('TypeError');
+      expect((await failure(() => raw.run(request(plan)))).name).toBe('TypeError');
     }
     expect(await raw.readSysctl('net/ipv4/conf/b/forwarding')).toMatchObject({
       error: { name: 'ENOENT' },
@@ -207,18 +200,57 @@ test.each([
   ['a text', 'steps'],
   ['something like an array', { length: 1, 0: { step: bridge } }],
   ['an array with a hole', Object.assign(new Array(2), { 1: { step: bridge } })],
-  ['as many as there can be', new Array(2 ** 32 - 1)],
-  [
-    'an array with a getter',
-    Object.defineProperty([1], 0, {
-      get: () => {
-        throw new Error('hostile');
-      },
-    }),
-  ],
   ['a deletion that is not last', [{ step: { op: 'link.delete', links: [] } }, { step: bridge }]],
 ])('a plan is an array of steps, not %s', async (_, plan) => {
-  expect((await failure(() => raw.run(plan, undefined))).name).toBe('TypeError');
+  expect((await failure(() => raw.run(request(plan)))).name).toBe('TypeError');
+});
+
+const whole = request(planned(bridge));
+test.each<unknown>([
+  undefined,
+  null,
+  1,
+  {},
+  [],
+  '',
+  ' ',
+  'nul',
+  'nonsense',
+  '[]',
+  '{',
+  '{"steps"',
+  '{"steps":',
+  '{"steps":[}',
+  '{"steps":[],}',
+  '{"steps":[]} x',
+  '{"steps":[] "fault":1}',
+  '{steps:[]}',
+  '[['.repeat(1e6),
+  `{"steps":${'['.repeat(40)}${']'.repeat(40)}}`,
+  whole.slice(0, -1),
+  `${whole}}`,
+  whole.replace('99', '99e999'),
+  whole.replace('99', '-'),
+  whole.replace('99', '+99'),
+  whole.replace('"b"', '"b'),
+  whole.replace('"b"', '"\\x"'),
+  whole.replace('"b"', '"\\u12"'),
+  whole.replace('"b"', '"\\ud800"'),
+  whole.replace('"b"', '"\\udc00"'),
+  whole.replace('"b"', '"\\ud800\\u0041"'),
+  whole.replace('"b"', '"b\\u0000"'),
+  whole.replace('"b"', '"b\0"'),
+])('a plan is JSON, not %#', async (text) => {
+  expect((await failure(() => raw.run(text))).name).toBe('TypeError');
+});
+
+test('a text comes through as it is, whatever it has in it', async () => {
+  const handle = await Kernel.open({ fresh: true });
+  const alias = ` !"#$%&'()*+,-./:;<=>?@[\\]^_\`{|}~\b\f\n\r\té€𝄞\u2028`;
+  await handle.run(makePlan('test', [{ ...bridge, alias }]));
+  const links = await handle.links();
+  expect(links.find(({ ifindex }) => ifindex === bridge.ifindex)?.alias).toBe(alias);
+  await handle.close();
 });
 
 test.each([
@@ -230,21 +262,7 @@ test.each([
   { step: 0 },
   { step: 0, kill: 'now' },
 ])('a fault is looked at (%#)', async (fault) => {
-  expect((await failure(() => raw.run(planned(bridge), fault))).name).toBe('TypeError');
-});
-
-test('an array that changes while it is read', async () => {
-  const steps: unknown[] = [1, 2, 3];
-  Object.defineProperty(steps, 0, {
-    get: () => {
-      steps.length = 0;
-      return { step: bridge };
-    },
-  });
-  const reply = await Promise.resolve(raw.run(steps, { step: 0, errno: 'EBUSY' })).catch(
-    (error: unknown) => error,
-  );
-  expect(reply).toBeDefined();
+  expect((await failure(() => raw.run(request(planned(bridge), fault)))).name).toBe('TypeError');
 });
 
 test('whatever it is given, it answers or refuses', async () => {
@@ -297,7 +315,7 @@ test('whatever it is given, it answers or refuses', async () => {
       async (steps, fault) => {
         // A real kill would be obeyed.
         if (typeof fault === 'object' && fault !== null && 'kill' in fault) return;
-        const reply: unknown = await (async () => handle.run(steps, fault))().catch(
+        const reply: unknown = await (async () => handle.run(request(steps, fault)))().catch(
           (error: unknown) => error,
         );
         expect(typeof reply).toBe('object');
@@ -313,6 +331,6 @@ test('in all this nothing was left open', async () => {
   await box.netns('only');
   const handle = new KernelHandle(nothing);
   await handle.open('', true);
-  await failure(() => handle.run([{ step: { op: 'tap.create' } }], undefined));
+  await failure(() => handle.run(request([{ step: { op: 'tap.create' } }])));
   await handle.close();
 });

@@ -296,7 +296,7 @@ test('where no more threads can be had, calls are refused and the process lives'
     process.setgroups([]); process.setuid(65534);
     const handle = new KernelHandle(() => {});
     const reply = await handle.open('', false);
-    const ran = await handle.run([], undefined);
+    const ran = await handle.run('{"steps":[]}');
     const closed = await handle.close();
     console.log(reply.error.name, ran.error.name, JSON.stringify(closed));`;
   const { stdout } = await expectEnd(child(body), 0);

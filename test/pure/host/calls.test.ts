@@ -1,3 +1,4 @@
+import { Abandonment } from '#lib/host/abandonment';
 import { Call } from '#lib/host/call';
 import { Gate } from '#lib/host/gate';
 import { SharedWork } from '#lib/host/shared-work';
@@ -49,15 +50,15 @@ test('a gate lets so many in, the others in the order they came', async () => {
 test('who gives up while waiting leaves the queue and takes nobody’s place', async () => {
   const gate = new Gate(1);
   const leave = await gate.enter();
-  const controller = new AbortController();
-  const first = gate.enter(controller.signal);
+  const abandonment = new Abandonment();
+  const first = gate.enter(abandonment);
   const second = gate.enter();
-  controller.abort(new Error('enough'));
-  await expect(first).rejects.toThrow('enough');
+  abandonment.abandon();
+  await expect(first).rejects.toThrow('nobody waits');
   leave();
   (await second)();
   (await gate.enter())();
-  await expect(gate.enter(AbortSignal.abort(new Error('never')))).rejects.toThrow('never');
+  await expect(gate.enter(abandonment)).rejects.toThrow('nobody waits');
 });
 
 test('a call ends by its signal, with the reason', async () => {
@@ -91,9 +92,9 @@ test('a finished call keeps no listener and no timer', () => {
 
 test('work that is shared goes on while one waits', async () => {
   const { promise, resolve } = defer<string>();
-  let abandoned: AbortSignal | undefined;
-  const work = new SharedWork((signal) => {
-    abandoned = signal;
+  let abandoned: Abandonment | undefined;
+  const work = new SharedWork((given) => {
+    abandoned = given;
     return promise;
   });
   const controller = new AbortController();
@@ -101,7 +102,7 @@ test('work that is shared goes on while one waits', async () => {
   const second = work.join(startCall());
   controller.abort();
   await expect(first).rejects.toMatchObject({ code: 'SNNET_CALL_ABORTED' });
-  expect(abandoned?.aborted).toBe(false);
+  expect(abandoned?.isAbandoned).toBe(false);
   resolve('made');
   expect(await second).toBe('made');
   expect([work.claim(), work.claim()]).toEqual([true, false]);
