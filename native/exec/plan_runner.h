@@ -51,10 +51,6 @@ class PlanRunner {
   // Undoes what `outcome` says was done; a deletion at the end of the plan has failed, say.
   void RollBack(const Plan& plan, RunOutcome& outcome);
 
-  // Closes what Run() left open: the queues of taps that are persistent by now. It takes the kernel
-  // some 50 us that whoever waits for the plan need not wait.
-  void CloseTaps() { finished_taps_.clear(); }
-
  private:
   PlanRunner(nl::Socket socket, sys::UniqueFd probe)
       : socket_(std::move(socket)), probe_(std::move(probe)) {}
@@ -64,13 +60,13 @@ class PlanRunner {
   bool OpenTaps(Progress& progress, size_t first, size_t end);
   bool SendMessages(Progress& progress, size_t first, size_t end);
   bool PersistTaps(Progress& progress);
+  void RaiseTaps(Progress& progress, const std::vector<size_t>& steps);
   std::optional<StepFailure> FindCollision(const Plan& plan, size_t first, size_t end) const;
   void RunSysctl(Progress& progress, size_t index);
   void UndoMessages(const Plan& plan, RunOutcome& outcome, std::vector<size_t>& indexes);
 
   nl::Socket socket_;
   sys::UniqueFd probe_;
-  std::vector<sys::Tap> finished_taps_;
 };
 
 }  // namespace snnet::exec

@@ -41,9 +41,8 @@ struct Builder {
   }
   void operator()(const CreateTap& tap) const {
     rtnl::LinkAttributes first = tap.attributes;
-    if (ComesUpLast(tap.attributes)) first.up.reset();
+    first.up.reset();
     messages.push_back(rtnl::ChangeLink(tap.ifindex, first));
-    if (ComesUpLast(tap.attributes)) SetUp(messages, tap.ifindex, true);
     PutPort(messages, tap.ifindex, tap.attributes);
   }
   void operator()(const SetLink& set) const {
@@ -75,6 +74,12 @@ struct Builder {
 };
 
 }  // namespace
+
+nl::Message RaiseTap(const CreateTap& tap) {
+  rtnl::LinkAttributes attributes;
+  attributes.up = tap.attributes.up;
+  return rtnl::ChangeLink(tap.ifindex, attributes);
+}
 
 std::vector<nl::Message> MessagesFor(const Step& step) {
   Messages messages;

@@ -12,4 +12,7 @@ namespace snnet::exec {
 // (a tap's ioctls, sysctls) and for deletions, which have a thread of their own.
 std::vector<nl::Message> MessagesFor(const Step& step);
 
+// Apart from the rest of a tap's messages: it comes when the tap's queues are closed.
+nl::Message RaiseTap(const CreateTap& tap);
+
 }  // namespace snnet::exec

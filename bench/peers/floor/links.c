@@ -144,7 +144,10 @@ static void plan_pin(struct batch *b, struct subnet *s, int index)
 	message_end(b);
 }
 
-/* Opens a tap and runs the batch plus the tap's own message; PERSIST comes last. */
+/*
+ * Opens a tap and runs the batch plus the tap's own message; PERSIST comes when all of it is there. It
+ * comes up last: the kernel lets go of a tap that is up 50 us later.
+ */
 static int finish_tap(int fd, struct batch *b, struct subnet *s)
 {
 	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
@@ -164,7 +167,6 @@ static int finish_tap(int fd, struct batch *b, struct subnet *s)
 	put_u32(b, IFLA_MASTER, s->bridge);
 	put_no_link_local(b);
 	message_end(b);
-	plan_up(b, index);
 	plan_pin(b, s, index);
 	rc = batch_run(fd, b);
 	if (rc)
@@ -172,6 +174,11 @@ static int finish_tap(int fd, struct batch *b, struct subnet *s)
 	if (ioctl(tap, TUNSETPERSIST, 1) < 0)
 		fail("persist", -errno);
 	close(tap);
+	batch_clear(b);
+	plan_up(b, index);
+	rc = batch_run(fd, b);
+	if (rc)
+		fail("raise tap", rc);
 	s->ports++;
 	return index;
 }
