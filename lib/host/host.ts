@@ -7,7 +7,7 @@ import { Kernel, probe } from '../kernel';
 import type { AddressRow, Capabilities, KernelOptions, LinkRow } from '../kernel';
 import { SILENT_LOGGER, TUNNEL_KINDS } from '../model';
 import type { CallOptions, Logger, NodeOptions, TunnelKind } from '../model';
-import { takeInventoryInSlices } from '../topology';
+import { LinkSorter } from '../topology';
 import type { Inventory } from '../topology';
 import type { Abandonment } from './abandonment';
 import { Anchor } from './anchor';
@@ -97,16 +97,16 @@ export class Host {
   /** One dump of links; the chooser avoids what it shows. */
   async links(): Promise<LinkRow[]> {
     const links = await this.kernel.links();
-    await breathe();
     this.#seed(links);
     return links;
   }
 
-  /** One dump of links, sorted; the event loop has its turns in between. */
+  /** One dump of links, sorted while it comes: the event loop has its turns in between. */
   async inventory(): Promise<Inventory> {
-    const links = await this.links();
+    const sorter = new LinkSorter();
+    this.#seed(await this.kernel.links(sorter));
     await breathe();
-    return await takeInventoryInSlices(links, breathe);
+    return sorter.finish();
   }
 
   async addresses(): Promise<AddressRow[]> {

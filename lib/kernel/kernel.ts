@@ -18,6 +18,7 @@ import type {
   NativeReply,
   NativeStepError,
   NativeTable,
+  OnTable,
   Refusal,
 } from './native';
 import type { AddressRow, LinkRow, NeighbourRow, RouteRow } from './rows';
@@ -40,6 +41,13 @@ export interface RunResult {
   readonly absent: readonly number[];
 }
 
+/** Reads a dump while it comes. */
+export interface RowReader<T> {
+  add(rows: readonly T[]): void;
+  /** The kernel was interrupted: what came counts for nothing, it begins anew. */
+  restart(): void;
+}
+
 type Listener = (events: readonly LinkEvent[]) => void;
 
 /**
@@ -53,22 +61,24 @@ export class Kernel {
     readonly interest: 'deletions' | 'all';
     readonly listener: Listener;
   }>();
+  readonly #dumps = new Map<number, (table: NativeTable | undefined) => void>();
+  #lastDump = 0;
   #closing: Promise<void> | undefined;
 
   private constructor(
-    makeHandle: (onEvents: (table: NativeTable) => void) => NativeHandle,
+    makeHandle: (onTable: OnTable) => NativeHandle,
     fault: KernelOptions['fault'],
   ) {
-    this.#handle = makeHandle((table) => {
-      const events = decodeEvents(table);
-      for (const { listener } of this.#listeners) listener(events);
+    this.#handle = makeHandle((table, dump) => {
+      if (dump !== 0) this.#dumps.get(dump)?.(table);
+      else if (table !== undefined) this.#tell(decodeEvents(table));
     });
     this.#fault = fault;
   }
 
   static async open(options: KernelOptions = {}): Promise<Kernel> {
     const { KernelHandle } = loadAddon();
-    const kernel = new Kernel((onEvents) => new KernelHandle(onEvents), options.fault);
+    const kernel = new Kernel((onTable) => new KernelHandle(onTable), options.fault);
     const reply = await kernel.#handle.open(options.netns ?? '', options.fresh ?? false);
     if (isRefusal(reply)) {
       await kernel.close();
@@ -98,20 +108,21 @@ export class Kernel {
     return { fds, tolerated: reply.tolerated, absent: reply.absent };
   }
 
-  async links(): Promise<LinkRow[]> {
-    return decodeLinks(await this.#dump('link'));
+  /** @param reader - Gets the rows as they come, while the kernel goes on. */
+  links(reader?: RowReader<LinkRow>): Promise<LinkRow[]> {
+    return this.#dump('link', decodeLinks, reader);
   }
-  async addresses(): Promise<AddressRow[]> {
-    return decodeAddresses(await this.#dump('address'));
+  addresses(): Promise<AddressRow[]> {
+    return this.#dump('address', decodeAddresses);
   }
-  async routes(): Promise<RouteRow[]> {
-    return decodeRoutes(await this.#dump('route'));
+  routes(): Promise<RouteRow[]> {
+    return this.#dump('route', decodeRoutes);
   }
-  async neighbours(): Promise<NeighbourRow[]> {
-    return decodeNeighbours(await this.#dump('neighbour'));
+  neighbours(): Promise<NeighbourRow[]> {
+    return this.#dump('neighbour', decodeNeighbours);
   }
-  async forwardingEntries(): Promise<NeighbourRow[]> {
-    return decodeNeighbours(await this.#dump('fdb'));
+  forwardingEntries(): Promise<NeighbourRow[]> {
+    return this.#dump('fdb', decodeNeighbours);
   }
 
   /** @param name - Path under `/proc/sys`, for example `net/ipv4/ip_forward`. */
@@ -168,10 +179,36 @@ export class Kernel {
     return this.#closing;
   }
 
-  async #dump(table: DumpName): Promise<NativeTable> {
-    const reply = await this.#handle.dump(table);
-    if ('error' in reply) throw toApiError('dump', reply.error);
-    return reply;
+  async #dump<T>(
+    name: DumpName,
+    decode: (table: NativeTable) => T[],
+    reader?: RowReader<T>,
+  ): Promise<T[]> {
+    let rows: T[] = [];
+    const read = (table: NativeTable | undefined): void => {
+      if (table === undefined) {
+        rows = [];
+        reader?.restart();
+        return;
+      }
+      const part = decode(table);
+      reader?.add(part);
+      rows = rows.length === 0 ? part : rows.concat(part);
+    };
+    const number = (this.#lastDump += 1);
+    this.#dumps.set(number, read);
+    try {
+      const reply = await this.#handle.dump(name, number);
+      if ('error' in reply) throw toApiError('dump', reply.error);
+      read(reply);
+      return rows;
+    } finally {
+      this.#dumps.delete(number);
+    }
+  }
+
+  #tell(events: readonly LinkEvent[]): void {
+    for (const { listener } of this.#listeners) listener(events);
   }
 }
 

@@ -38,7 +38,8 @@ export interface NativeHandle {
   open(netns: string, fresh: boolean): Promise<Refusal | Record<string, never>>;
   /** @param plan - JSON of `{ steps: [{ step, undo }, …], fault }`: one string crosses at a tenth of the price. */
   run(plan: string): Promise<NativeReply | Refusal>;
-  dump(table: DumpName): Promise<NativeTable | Refusal>;
+  /** Gives the last part of the table; those before it go to `onTable` with this number, not 0. */
+  dump(table: DumpName, dump: number): Promise<NativeTable | Refusal>;
   readSysctl(name: string): Promise<{ readonly value: string } | Refusal>;
   watch(interest: 'none' | 'deletions' | 'all'): Promise<Refusal | Record<string, never>>;
   settle(): Promise<readonly NativeError[] | Refusal>;
@@ -46,8 +47,14 @@ export interface NativeHandle {
 }
 export type DumpName = 'link' | 'address' | 'route' | 'neighbour' | 'fdb';
 
+/**
+ * Gets what happened to links (`dump` is 0) and the parts of dumps. No table: the kernel was interrupted,
+ * the parts that came of this dump count for nothing.
+ */
+export type OnTable = (table: NativeTable | undefined, dump: number) => void;
+
 interface Addon {
-  readonly KernelHandle: new (onEvents: (table: NativeTable) => void) => NativeHandle;
+  readonly KernelHandle: new (onTable: OnTable) => NativeHandle;
 }
 
 let loaded: Addon | undefined;

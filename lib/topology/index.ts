@@ -4,6 +4,6 @@ export { rebuildComputeNode, toKnownLink, viewComputeNode } from './compute-node
 export type { ComputeNodeView, SubnetView } from './compute-node-view';
 export type { Finding, FindingType } from './findings';
 export { identityKey } from './identity-key';
-export { takeInventory, takeInventoryInSlices } from './inventory';
+export { LinkSorter, takeInventory } from './inventory';
 export type { Inventory } from './inventory';
 export type { KnownLink, KnownTunnel, KnownVnic } from './known-link';

@@ -62,57 +62,66 @@ function kindsFor(parsed: ParsedAlias): readonly string[] {
   }
 }
 
-// Some milliseconds at the very first time, when nothing is compiled yet.
-const SLICE = 500;
-
 /** Sorts one dump of links. Pure, and linear in their number. */
 export function takeInventory(rows: readonly LinkRow[]): Inventory {
-  const sorting = sortRows(rows);
-  for (;;) {
-    const { done, value } = sorting.next();
-    if (done === true) return value;
-  }
+  const sorter = new LinkSorter();
+  sorter.add(rows);
+  return sorter.finish();
 }
 
-/** The same in slices: `pause` lets others work in between. */
-export async function takeInventoryInSlices(
-  rows: readonly LinkRow[],
-  pause: () => Promise<void>,
-): Promise<Inventory> {
-  const sorting = sortRows(rows);
-  for (;;) {
-    const { done, value } = sorting.next();
-    if (done === true) return value;
-    await pause();
-  }
-}
+/** Sorts a dump of links while it comes. */
+export class LinkSorter {
+  #ours: OurLink[] = [];
+  #trash: LinkRow[] = [];
+  #remnants: LinkRow[] = [];
+  #foreign: LinkRow[] = [];
+  #findings: Finding[] = [];
+  #byIndex = new Map<number, LinkRow>();
 
-function* sortRows(rows: readonly LinkRow[]): Generator<undefined, Inventory, undefined> {
-  const ours: OurLink[] = [];
-  const trash: LinkRow[] = [];
-  const remnants: LinkRow[] = [];
-  const foreign: LinkRow[] = [];
-  const findings: Finding[] = [];
-  const byIndex = new Map<number, LinkRow>();
-  for (const [count, row] of rows.entries()) {
-    if (count % SLICE === SLICE - 1) yield;
-    byIndex.set(row.ifindex, row);
-    const parsed = row.alias === '' ? undefined : parseAlias(row.alias);
-    if (parsed === undefined) {
-      (isRemnant(row) ? remnants : foreign).push(row);
-    } else if (!kindsFor(parsed).includes(row.kind)) {
-      foreign.push(row);
-      findings.push(wrongKind(row, parsed));
-    } else if (parsed.type === 'trash') {
-      // Only what carries a name of ours too: the word alone is anybody's.
-      (hasOurName(row) ? trash : foreign).push(row);
-    } else {
-      ours.push({ row, parsed });
+  add(rows: readonly LinkRow[]): void {
+    for (const row of rows) {
+      this.#byIndex.set(row.ifindex, row);
+      this.#sort(row, row.alias === '' ? undefined : parseAlias(row.alias));
     }
   }
-  const { single, duplicates } = separateDuplicates(ours, findings);
-  yield;
-  return { ours: single, duplicates, trash, remnants, foreign, byIndex, findings };
+
+  /** What came so far counts for nothing. */
+  restart(): void {
+    this.#ours = [];
+    this.#trash = [];
+    this.#remnants = [];
+    this.#foreign = [];
+    this.#findings = [];
+    this.#byIndex = new Map();
+  }
+
+  finish(): Inventory {
+    const findings = this.#findings;
+    const { single, duplicates } = separateDuplicates(this.#ours, findings);
+    return {
+      ours: single,
+      duplicates,
+      trash: this.#trash,
+      remnants: this.#remnants,
+      foreign: this.#foreign,
+      byIndex: this.#byIndex,
+      findings,
+    };
+  }
+
+  #sort(row: LinkRow, parsed: ParsedAlias | undefined): void {
+    if (parsed === undefined) {
+      (isRemnant(row) ? this.#remnants : this.#foreign).push(row);
+    } else if (!kindsFor(parsed).includes(row.kind)) {
+      this.#foreign.push(row);
+      this.#findings.push(wrongKind(row, parsed));
+    } else if (parsed.type === 'trash') {
+      // Only what carries a name of ours too: the word alone is anybody's.
+      (hasOurName(row) ? this.#trash : this.#foreign).push(row);
+    } else {
+      this.#ours.push({ row, parsed });
+    }
+  }
 }
 
 /** Of several links with one identity one with a name of ours counts, then the one with the lowest index. */

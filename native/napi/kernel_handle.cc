@@ -13,7 +13,9 @@
 namespace snnet::napi {
 namespace {
 
-constexpr const char* kOnEvents = "onEvents";
+constexpr const char* kOnTable = "onTable";
+// JS reads a part of a dump while the kernel makes the next.
+constexpr size_t kPartRows = 500;
 // Some 200 bytes each.
 constexpr size_t kMaxUndelivered = 16 * 1024;
 
@@ -70,13 +72,13 @@ Napi::Function KernelHandle::Define(Napi::Env env) {
 
 KernelHandle::KernelHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<KernelHandle>(info) {
   if (!info[0].IsFunction()) {
-    Napi::TypeError::New(info.Env(), "KernelHandle: expected a function for link events")
+    Napi::TypeError::New(info.Env(), "KernelHandle: expected a function for tables")
         .ThrowAsJavaScriptException();
     return;
   }
   // Held by the object and not from here: the function knows the object's owner, so that neither
   // would ever be collected.
-  Value().DefineProperty(Napi::PropertyDescriptor::Value(kOnEvents, info[0]));
+  Value().DefineProperty(Napi::PropertyDescriptor::Value(kOnTable, info[0]));
   mailbox_ = std::make_unique<Mailbox>(info.Env());
   engine_ = std::make_unique<exec::Engine>(
       [this](std::vector<exec::LinkEvent> events) { OnEvents(std::move(events)); });
@@ -188,22 +190,43 @@ Napi::Value KernelHandle::Run(const Napi::CallbackInfo& info) {
 Napi::Value KernelHandle::Dump(const Napi::CallbackInfo& info) {
   const auto kind =
       DumpKinds().find(info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "");
-  if (kind == DumpKinds().end()) {
-    Napi::TypeError::New(info.Env(), "dump: unknown table").ThrowAsJavaScriptException();
+  if (kind == DumpKinds().end() || !info[1].IsNumber()) {
+    Napi::TypeError::New(info.Env(), "dump: expected the name of a table and a number")
+        .ThrowAsJavaScriptException();
     return info.Env().Undefined();
   }
   const auto call = Begin(info.Env());
   if (!call) return info.Env().Undefined();
-  auto table = std::make_shared<Table>();
+  struct Progress {
+    Table table;
+    size_t rows = 0;
+    bool is_read = false;  // a part of it went to JS
+  };
+  auto progress = std::make_shared<Progress>();
+  const uint32_t dump = info[1].As<Napi::Number>().Uint32Value();
   const AddRow add = kind->second.add;
-  exec::DumpRequest request{kind->second.request, [table] { table->Clear(); },
-                            [table, add](nlmsghdr* header) { add(*table, header); }};
+  exec::DumpRequest request{
+      kind->second.request,
+      [this, progress, dump] {
+        progress->table.Clear();
+        progress->rows = 0;
+        if (!std::exchange(progress->is_read, false)) return;
+        mailbox_->Post([this, dump](Napi::Env env) { Deliver(env, nullptr, dump); });
+      },
+      [this, progress, add, dump](nlmsghdr* header) {
+        add(progress->table, header);
+        if (++progress->rows % kPartRows != 0) return;
+        progress->is_read = true;
+        auto part = std::make_shared<Table>(std::exchange(progress->table, Table()));
+        mailbox_->Post([this, part, dump](Napi::Env env) { Deliver(env, part.get(), dump); });
+      }};
   const bool accepted =
       state_ == State::kOpen &&
       engine_->Dump(std::move(request),
-                    [this, deferred = call->deferred, table](const sys::Status& status) {
-                      Finish(deferred, [status, table](Napi::Env env) {
-                        return status ? EncodeTable(env, *table) : WithError(env, status.error());
+                    [this, deferred = call->deferred, progress](const sys::Status& status) {
+                      Finish(deferred, [status, progress](Napi::Env env) {
+                        return status ? EncodeTable(env, progress->table)
+                                      : WithError(env, status.error());
                       });
                     });
   return accepted ? call->promise : Refuse(*call);
@@ -308,11 +331,19 @@ void KernelHandle::OnEvents(std::vector<exec::LinkEvent> events) {
     // The one that says so comes last; what changes from here on is heard again.
     if ((undelivered_ -= count) == 0) has_overflowed_ = false;
     if (interest_ == exec::Monitor::Interest::kNone) return;
-    const Napi::Object self = Value();
-    if (self.IsEmpty()) return;
-    const Napi::Value listener = self.Get(kOnEvents);
-    if (listener.IsFunction()) listener.As<Napi::Function>().Call({EncodeTable(env, *table)});
+    Deliver(env, table.get(), 0);
   });
+}
+
+// A part of a dump, or what happened (`dump` is 0). Nothing: the kernel was interrupted, and what
+// came of the dump counts for nothing.
+void KernelHandle::Deliver(Napi::Env env, const Table* table, uint32_t dump) {
+  const Napi::Object self = Value();
+  if (self.IsEmpty()) return;
+  const Napi::Value listener = self.Get(kOnTable);
+  if (!listener.IsFunction()) return;
+  const Napi::Value rows = table == nullptr ? env.Undefined() : EncodeTable(env, *table);
+  listener.As<Napi::Function>().Call({rows, Napi::Number::New(env, dump)});
 }
 
 }  // namespace snnet::napi

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "exec/engine.h"
+#include "napi/encode.h"
 #include "napi/mailbox.h"
 
 namespace snnet::napi {
@@ -51,6 +52,7 @@ class KernelHandle : public Napi::ObjectWrap<KernelHandle> {
   void Drop();
   // Any thread.
   void OnEvents(std::vector<exec::LinkEvent> events);
+  void Deliver(Napi::Env env, const Table* table, uint32_t dump);
   void SetInterest(exec::Monitor::Interest interest);
   static void EndThreads(void* self);
 

@@ -67,7 +67,7 @@ test('a handle that was never opened refuses, and needs no closing', async () =>
   const handle = new KernelHandle(nothing);
   const refusal = { error: expect.objectContaining({ name: 'EBADF' }) as unknown };
   expect(await handle.run(request([]))).toEqual(refusal);
-  expect(await handle.dump('link')).toEqual(refusal);
+  expect(await handle.dump('link', 1)).toEqual(refusal);
   expect(await handle.settle()).toEqual(refusal);
   expect(await handle.watch('all')).toEqual(refusal);
   expect(await handle.close()).toEqual(refusal);
@@ -79,7 +79,7 @@ test('a handle whose namespace could not be opened refuses, and can be closed', 
   expect(await handle.run(request(planned(bridge)))).toMatchObject({
     failure: { name: 'EBADF' },
   });
-  expect(await handle.dump('link')).toMatchObject({ error: { name: 'EBADF' } });
+  expect(await handle.dump('link', 1)).toMatchObject({ error: { name: 'EBADF' } });
   expect(await handle.readSysctl('kernel/ostype')).toMatchObject({ error: { name: 'EBADF' } });
   expect(await handle.watch('all')).toMatchObject({ error: { name: 'EBADF' } });
   expect(await handle.settle()).toEqual([]);
@@ -96,7 +96,7 @@ test('open is called once, with a name and a boolean', async () => {
 
 test('names of tables, sysctls and interests are looked at', async () => {
   for (const name of [undefined, 1, 'nonsense', '__proto__', {}]) {
-    expect((await failure(() => raw.dump(name))).name).toBe('TypeError');
+    expect((await failure(() => raw.dump(name, 1))).name).toBe('TypeError');
     expect((await failure(() => raw.watch(name))).name).toBe('TypeError');
   }
   for (const name of [undefined, 1, {}, 'a\0b']) {

@@ -1,5 +1,4 @@
 import { needs, whereabouts } from '../support/reasons';
-import { patience } from '../support/run';
 import { Sandbox } from '../support/sandbox';
 import {
   KINDS,
@@ -125,15 +124,10 @@ needs('vxlan')('a reset takes what is ours and nothing else', async () => {
       (_, n) => `link add a${n} type veth peer name b${n}`,
     );
     await ip(ns, ...lines);
-    const began = performance.now();
     await using node = await openNode(ns);
-    const opened = performance.now() - began;
     const { created, vnic } = await node.createVnic(vnicConfig());
-    const all = performance.now() - began;
     expect(created).toBe(true);
     expect(await findDisorder(ns)).toEqual([]);
-    expect(opened).toBeLessThan(2000 * patience);
-    expect(all - opened).toBeLessThan(500 * patience);
     expect(node.topology().vnics).toEqual([vnic]);
     await node.destroyVnic(vnicConfig());
     await node.settle();

@@ -19,6 +19,10 @@ async function timed<T>(work: Promise<T>): Promise<[number, T]> {
   return [performance.now() - start, result];
 }
 
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
 test('what somebody else gave another alias is refused, and so is all that was to go with it', async () => {
   await using bed = await Bed.open();
   await bed.ipBatch([
@@ -87,7 +91,8 @@ test('a thousand links go in a moment', async () => {
   const links = numbers.map((n) => doomed(10_000 + n, `t${n}`));
   const [ms] = await timed(bed.run([deletion(...links)]));
   expect(await bed.names()).toHaveLength(1);
-  expect(ms).toBeLessThan(3000 * patience);
+  // One by one, with the wait of each, it would be 15 s.
+  expect(ms).toBeLessThan(10_000 * patience);
 }, 120_000);
 
 test('200 deletions at once are each answered, and nothing is left', async () => {
@@ -102,23 +107,26 @@ test('200 deletions at once are each answered, and nothing is left', async () =>
   expect(results.every(({ absent }) => absent.length === 0)).toBe(true);
   expect(await bed.names()).toHaveLength(1);
   // One by one, with the wait of each, it would be 3 s.
-  expect(ms).toBeLessThan(1500 * patience);
+  expect(ms).toBeLessThan(2500 * patience);
 }, 120_000);
 
 test('who deletes is answered when the link is gone, not when the kernel has done waiting', async () => {
   await using bed = await Bed.open();
-  const times: number[] = [];
-  for (let n = 0; n < 15; ++n) {
-    await bed.run([
-      { op: 'tap.create', ifname: `t${n}`, ifindex: BASE + n, queues: 1, handOut: false },
-    ]);
-    const [ms] = await timed(bed.run([deletion(doomed(BASE + n, `t${n}`))]));
-    times.push(ms);
-    expect(await bed.names()).not.toContain(`t${n}`);
+  const times = { ours: [] as number[], ip: [] as number[] };
+  for (let n = 0; n < 30; ++n) {
+    const ifname = `t${n}`;
+    await bed.run([{ op: 'tap.create', ifname, ifindex: BASE + n, queues: 1, handOut: false }]);
+    const who = n % 2 === 0 ? 'ours' : 'ip';
+    const [ms] = await timed<unknown>(
+      who === 'ours'
+        ? bed.run([deletion(doomed(BASE + n, ifname))])
+        : bed.ip(`link delete ${ifname}`),
+    );
+    times[who].push(ms);
+    expect(await bed.names()).not.toContain(ifname);
   }
-  times.sort((a, b) => a - b);
-  // One wait in the kernel is 12 to 16 ms here.
-  if (process.env['SNNET_GUEST'] === undefined) expect(times[7]).toBeLessThan(8);
+  // Who waits as `ip` does waits 12 to 16 ms for each.
+  expect(median(times.ours)).toBeLessThan(median(times.ip));
 });
 
 describe('a bridge is retired', () => {
@@ -163,14 +171,22 @@ describe('a bridge is retired', () => {
   test('a burst is not held up by the bridges of those before', async () => {
     await using bed = await Bed.open();
     const numbers = Array.from({ length: 20 }, (_, n) => n);
-    for (const n of numbers) await bed.run([bridge(n), port(n)]);
-    const times: number[] = [];
-    for (const n of numbers) times.push((await timed(bed.run([retirement(n)])))[0]);
-    times.sort((a, b) => a - b);
-    if (process.env['SNNET_GUEST'] === undefined) {
-      expect(times[10]).toBeLessThan(6);
-    }
-    await bed.kernel.settle();
+    const retireAll = async (after: () => Promise<void>): Promise<number> => {
+      for (const n of numbers) await bed.run([bridge(n), port(n)]);
+      const [ms] = await timed(
+        (async () => {
+          for (const n of numbers) {
+            await bed.run([retirement(n)]);
+            await after();
+          }
+        })(),
+      );
+      await bed.kernel.settle();
+      return ms;
+    };
+    const burst = await retireAll(() => Promise.resolve());
+    // Some 17 ms for each bridge.
+    expect(burst).toBeLessThan(await retireAll(() => bed.kernel.settle()));
     expect(await bed.names()).toEqual(['lo']);
   }, 60_000);
 
@@ -215,7 +231,7 @@ test('a deletion is not overtaken, nor does it overtake what was asked before it
 test('settle waits for what was asked before it, and only for that', async () => {
   await using bed = await Bed.open();
   const [ms] = await timed(bed.kernel.settle());
-  expect(ms).toBeLessThan(1000);
+  expect(ms).toBeLessThan(5000);
   const steps: Step[] = [
     { op: 'link.create', kind: 'bridge', ifname: 'b', ifindex: BASE, alias: 'b' },
     { op: 'link.delete', links: [], retire: [{ ...doomed(BASE, 'b', 'b'), trashName: 'tr' }] },
@@ -227,7 +243,7 @@ test('settle waits for what was asked before it, and only for that', async () =>
 });
 
 needs('strace', 'vxlan')(
-  'bridge, tunnel and tap, aliased, joined and up, go down in one send',
+  'bridge, tunnel and tap, aliased and joined, go down in one send, and only the tap comes up after',
   async () => {
     await using bed = await Bed.open();
     const code = `
@@ -251,7 +267,10 @@ needs('strace', 'vxlan')(
     const sends = lines.filter(
       (line) => line.includes('RTM_NEWLINK') || line.includes('RTM_SETLINK'),
     );
-    expect(sends).toHaveLength(1);
+    expect(sends).toHaveLength(2);
+    expect(sends[0]?.match(/nlmsg_type=/g)).toHaveLength(7);
+    expect(sends[1]?.match(/nlmsg_type=/g)).toHaveLength(1);
+    expect(sends[1]).toMatch(/RTM_SETLINK.*ifi_flags=IFF_UP/);
     for (const name of ['b', 'v', 't']) expect((await ipLink(bed.ns, name)).ifalias).toBe(name);
     expect((await ipLink(bed.ns, 't')).master).toBe('b');
   },
