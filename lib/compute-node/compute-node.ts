@@ -17,8 +17,8 @@ import type {
   TunnelKind,
   VnicConfigInput,
 } from '../model';
-import { describePlan } from '../plan';
-import type { Plan } from '../plan';
+import { dryRunOf } from '../plan';
+import type { DryRun, Plan } from '../plan';
 import { viewComputeNode } from '../topology';
 import type { ComputeNodeView, Finding } from '../topology';
 import { checkKey } from './checks';
@@ -39,13 +39,6 @@ import { Subnet, SubnetTable } from './subnet';
 import { SubnetMender } from './subnet-mender';
 import { Watcher } from './watcher';
 import type { NodeEvent } from './watcher';
-
-/** What a call would do to the kernel, without doing it. */
-export interface DryRun {
-  readonly plan: Plan;
-  /** The same as commands of `ip` and `bridge`, one for each line. */
-  readonly text: string;
-}
 
 /** Operations that can be planned without being done, with what they take. */
 export interface PlannableOperations {
@@ -234,8 +227,7 @@ export class ComputeNode {
 
   /** A dry run: what the operation would do now, as data and as text. Touches nothing. */
   plan<O extends keyof PlannableOperations>(operation: O, config: PlannableOperations[O]): DryRun {
-    const plan = this.#plan(operation, config);
-    return Object.freeze({ plan, text: describePlan(plan, (ifIndex) => this.#nameOf(ifIndex)) });
+    return dryRunOf(this.#plan(operation, config), (ifIndex) => this.#nameOf(ifIndex));
   }
 
   /** The topology at this moment: plain, frozen data. */

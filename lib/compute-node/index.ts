@@ -1,6 +1,6 @@
 export type { CreatedCnciVnic, DestroyedCnciVnic } from './cnci-vnics';
 export { ComputeNode, openComputeNode } from './compute-node';
-export type { DryRun, PlannableOperations } from './compute-node';
+export type { PlannableOperations } from './compute-node';
 export type { ContainerNetwork, TunnelEvent } from './events';
 export type { RebuildReport } from './maintenance';
 export type { RepairEvent, RepairOptions, RepairReport } from './repair';

@@ -44,9 +44,12 @@ size_t EndBeforeDeath(const std::optional<Fault>& fault, size_t first, size_t en
 }
 
 // What a refused message may have done all the same: RTM_SETLINK changes one thing after the other
-// and stops at the first that fails. Who lacks the privilege doesn't get that far.
+// and stops at the first that fails, and so does a change of a tunnel. Who lacks the privilege doesn't
+// get that far, nor a tunnel of a kind that can't be changed.
 bool MayBeHalfDone(const Action& action, int code) {
-  return std::holds_alternative<SetLink>(action) && code != EPERM && code != ENODEV;
+  if (code == EPERM || code == ENODEV) return false;
+  return std::holds_alternative<SetLink>(action) ||
+         (std::holds_alternative<rtnl::TunnelChange>(action) && code != EOPNOTSUPP);
 }
 
 }  // namespace

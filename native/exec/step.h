@@ -54,8 +54,8 @@ struct SetSysctl {
 };
 
 using Action =
-    std::variant<rtnl::LinkSpec, CreateTap, SetLink, DeleteLinks, Change<rtnl::Address>,
-                 Change<rtnl::Route>, Change<rtnl::Neighbour>, Change<rtnl::Fdb>, SetSysctl>;
+    std::variant<rtnl::LinkSpec, CreateTap, SetLink, rtnl::TunnelChange, DeleteLinks,
+                 Change<rtnl::Address>, Change<rtnl::Route>, Change<rtnl::Neighbour>, Change<rtnl::Fdb>, SetSysctl>;
 
 struct Step {
   Action action;
