@@ -18,6 +18,8 @@ export interface MeshRoute {
   /** CIDR. */
   readonly destination: string;
   readonly via?: string;
+  /** Chosen when the route is made; not read back. */
+  readonly metric?: number;
 }
 
 /** What the kernel holds of the mesh: nothing of it is kept elsewhere. */

@@ -1,7 +1,7 @@
 import { ANCHOR_VNI } from '../device';
 import { APIError } from '../errors';
 import type { Call, Host } from '../host';
-import { checkKeyFits, networkOf, tellNeighborhood } from '../model';
+import { addressToNumber, checkKeyFits, networkOf, tellNeighborhood, tryParseIpv4 } from '../model';
 import type { Ipv4Cidr, MeshKind, Neighbor, Neighborhood } from '../model';
 import type { Plan } from '../plan';
 import { readMesh, readMeshOf } from './mesh-state';
@@ -152,7 +152,7 @@ export function meshView(state: MeshState): MeshTopology {
   const subnets = new Map(
     routes.flatMap(({ destination, via }) => (via === undefined ? [] : [[via, destination]])),
   );
-  const peers = [...neighbours].map(([tunnelIp, lladdr]) => {
+  const peers = [...neighbours].sort(byAddress).map(([tunnelIp, lladdr]) => {
     const physicalIp = link.kind === 'vxlan' ? forwarding.get(lladdr) : lladdr;
     const subnet = subnets.get(tunnelIp);
     return Object.freeze({
@@ -171,4 +171,14 @@ export function meshView(state: MeshState): MeshTopology {
     ...(own !== undefined && { tunnelIp: own.address, prefixLength: own.prefixLength }),
     neighbours: Object.freeze(peers),
   });
+}
+
+// The kernel's order is that of its hashes.
+function byAddress([one]: [string, string], [other]: [string, string]): number {
+  return numberOf(one) - numberOf(other);
+}
+
+function numberOf(address: string): number {
+  const parsed = tryParseIpv4(address);
+  return parsed === undefined ? -1 : addressToNumber(parsed);
 }

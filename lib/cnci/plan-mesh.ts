@@ -1,4 +1,4 @@
-import { LINK_PREFIX, macOfAddress, meshMtuFor } from '../model';
+import { LINK_PREFIX, addressToNumber, macOfAddress, meshMtuFor } from '../model';
 import type { MeshKind, Neighborhood } from '../model';
 import { makePlan } from '../plan';
 import type { LinkCreate, LinkSet, LinkDelete, Plan, Step } from '../plan';
@@ -23,6 +23,12 @@ export interface MeshUpdate {
   readonly madeLink: boolean;
 }
 
+// The kernel looks through all gateways of a device that have the same metric before it adds one
+// (net/ipv4/fib_semantics.c fib_find_info): 65,536 took minutes. Destinations are all different, so
+// metrics decide nothing.
+const MANY_ROUTES = 1024;
+const METRICS = 1024;
+
 /** The wanted state of the device, in the same words as the present one. */
 type Wanted = Pick<MeshState, 'routes' | 'neighbours' | 'forwarding'> & {
   readonly address: MeshAddress;
@@ -42,17 +48,10 @@ export function planMesh(
   const isKept = present !== undefined && canBecome(host, present.link, spec);
   const made = isKept ? undefined : planDevice(host, spec);
   const link = made?.link ?? changedLink(host, spec, present as MeshState);
-  const steps: Step[] =
-    present === undefined || made === undefined
-      ? []
-      : [...takeDown(present), setAside(present.link, host)];
-  if (made !== undefined) {
-    steps.push(made.step, addressStep('address.add', link.ifIndex, wanted.address));
-    steps.push(...additions(link, wanted, undefined));
-  } else if (present !== undefined) {
-    steps.push(...planChanges(present, link, wanted));
-  }
-  if (present !== undefined && made !== undefined) steps.push(deletionOf(steps));
+  const steps =
+    made === undefined
+      ? planChanges(present as MeshState, link, wanted)
+      : planReplacement(host, { present, made: made.step, link, wanted });
   return {
     plan: makePlan(OPERATION, steps),
     state: {
@@ -66,13 +65,56 @@ export function planMesh(
   };
 }
 
+interface Replacement {
+  readonly present: MeshState | undefined;
+  readonly made: LinkCreate;
+  readonly link: KnownMesh;
+  readonly wanted: Wanted;
+}
+
+/**
+ * A new device, and the end of the one before, whose name it takes only when that is set aside: the
+ * other way round it could not be undone.
+ */
+function planReplacement(host: PlanningHost, replacement: Replacement): Step[] {
+  const { present, made, link, wanted } = replacement;
+  const filling = [
+    addressStep('address.add', link.ifIndex, wanted.address),
+    ...additions(link, wanted, undefined),
+  ];
+  if (present === undefined) return [made, ...filling];
+  const aside = setAside(present.link, host);
+  const { alias = '', ...nameless } = made;
+  const ifname = host.chooser.ifname(LINK_PREFIX.tunnel);
+  const rename: LinkSet = {
+    op: 'link.set',
+    ifindex: made.ifindex,
+    ifname: made.ifname,
+    alias,
+    up: true,
+    before: { ifname, alias: '', up: false },
+  };
+  return [
+    ...takeDown(present),
+    { ...nameless, ifname, up: false },
+    aside,
+    rename,
+    ...filling,
+    deletionOf(aside),
+  ];
+}
+
 function wantedOf({ kind, prefixLength, neighborhood: { self, others } }: MeshSpec): Wanted {
   const isVxlan = kind === 'vxlan';
   return {
     address: { address: self.tunnelIp, prefixLength },
     routes: others.flatMap(({ tunnelIp, subnet }) => [
       { destination: `${tunnelIp}/32` },
-      { destination: subnet, via: tunnelIp },
+      {
+        destination: subnet,
+        via: tunnelIp,
+        ...(others.length > MANY_ROUTES && { metric: 1 + (addressToNumber(tunnelIp) % METRICS) }),
+      },
     ]),
     neighbours: new Map(
       others.map(({ tunnelIp, physicalIp }) => [
@@ -161,16 +203,21 @@ function planChanges(present: MeshState, link: KnownMesh, wanted: Wanted): Step[
     address?.address === wanted.address.address &&
     address.prefixLength === wanted.address.prefixLength &&
     more.length === 0;
-  const steps: Step[] = [...changeEnds(before, link), ...changeAttributes(before, link)];
-  if (isSameAddress && before.mac === link.mac) {
-    return [...steps, ...removals(present, wanted), ...additions(link, wanted, present)];
+  const first = [...changeEnds(before, link), ...changeAttributes(before, link)];
+  const isSameMac = before.mac === link.mac;
+  if (isSameAddress && isSameMac) {
+    return [...first, ...removals(present, wanted), ...additions(link, wanted, present)];
   }
   // With its last address the device loses its routes and neighbours, with its MAC the neighbours.
-  steps.push(...takeDown({ ...present, forwarding: new Map() }));
-  if (before.mac !== link.mac) steps.push(setOf(link.ifIndex, 'address', before.mac, link.mac));
-  steps.push(addressStep('address.add', link.ifIndex, wanted.address));
   const bare = { ...present, routes: [], neighbours: new Map<string, string>() };
-  return [...steps, ...removals(bare, wanted), ...additions(link, wanted, bare)];
+  return [
+    ...first,
+    ...takeDown({ ...present, forwarding: new Map() }),
+    ...(isSameMac ? [] : [setOf(link.ifIndex, 'address', before.mac, link.mac)]),
+    addressStep('address.add', link.ifIndex, wanted.address),
+    ...removals(bare, wanted),
+    ...additions(link, wanted, bare),
+  ];
 }
 
 function changeEnds(before: KnownMesh, after: KnownMesh): Step[] {
@@ -231,9 +278,7 @@ function setAside(link: KnownMesh, host: PlanningHost): LinkSet {
   };
 }
 
-function deletionOf(steps: readonly Step[]): LinkDelete {
-  const aside = steps.find((step): step is LinkSet => step.op === 'link.set');
-  const { ifindex = 0, ifname = '' } = aside ?? {};
+function deletionOf({ ifindex, ifname = '' }: LinkSet): LinkDelete {
   return { op: 'link.delete', links: [{ ifindex, ifname, alias: '' }] };
 }
 

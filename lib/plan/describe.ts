@@ -56,7 +56,11 @@ export function describeStep(step: Step, nameOf: NameOf = () => undefined): stri
     case 'route.add':
     case 'route.delete': {
       const via = step.via === undefined ? '' : ` via ${step.via}`;
-      return `ip route ${verb(step.op)} ${step.destination}${via} dev ${device(step.ifindex)}`;
+      const metric =
+        step.metric === undefined || step.op === 'route.delete'
+          ? ''
+          : ` metric ${String(step.metric)}`;
+      return `ip route ${verb(step.op)} ${step.destination}${via} dev ${device(step.ifindex)}${metric}`;
     }
     case 'neighbour.add':
     case 'neighbour.delete':

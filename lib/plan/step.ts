@@ -165,6 +165,8 @@ export interface RouteStep {
   readonly destination: string;
   readonly ifindex: number;
   readonly via?: string;
+  /** Of an addition; a deletion takes the route whatever its metric. */
+  readonly metric?: number;
 }
 
 /** A permanent neighbour entry. */

@@ -201,6 +201,7 @@ exec::Action DecodeRoute(const Reader& from) {
   to.entry.prefix_length = length;
   to.entry.ifindex = Index(from);
   if (from.Has("via")) to.entry.via = from.Address("via");
+  to.entry.metric = from.MaybeNumber("metric", 1, kMaxU32);
   return to;
 }
 

@@ -32,6 +32,7 @@ nl::Message Build(uint16_t type, uint16_t flags, const char* verb, const Route& 
   message.Put(RTA_DST, route.destination);
   message.Put(RTA_OIF, route.ifindex);
   if (route.via) message.Put(RTA_GATEWAY, *route.via);
+  if (route.metric && type == RTM_NEWROUTE) message.Put(RTA_PRIORITY, *route.metric);
   return message;
 }
 
