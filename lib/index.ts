@@ -27,6 +27,8 @@ export type {
   RepairEvent,
   RepairOptions,
   RepairReport,
+  RepointEvent,
+  RepointReport,
   SubnetTopology,
   TunnelEvent,
 } from './compute-node';
@@ -45,6 +47,7 @@ export type {
   NeighborInput as Neighbor,
   NodeOptionsInput as NodeOptions,
   RemoteSubnetConfigInput as RemoteSubnetConfig,
+  RepointConfigInput as RepointConfig,
   Role,
   TunnelKind,
   VnicConfigInput as VnicConfig,

@@ -2,7 +2,13 @@ import { parseAlias } from '../alias';
 import { Host, resetLinks } from '../host';
 import type { HostHooks, PhysicalLink, ResetReport } from '../host';
 import { probe } from '../kernel';
-import { gatewayOf, parseCallOptions, parseCnciOptions, parseNeighbors, parseRemoteSubnet } from '../model';
+import {
+  gatewayOf,
+  parseCallOptions,
+  parseCnciOptions,
+  parseNeighbors,
+  parseRemoteSubnet,
+} from '../model';
 import type {
   CallOptionsInput,
   CnciOptions,

@@ -123,9 +123,7 @@ function wantedOf({ kind, prefixLength, neighborhood: { self, others } }: MeshSp
       ]),
     ),
     forwarding: new Map(
-      isVxlan
-        ? others.map(({ tunnelIp, physicalIp }) => [macOfAddress(tunnelIp), physicalIp])
-        : [],
+      isVxlan ? others.map(({ tunnelIp, physicalIp }) => [macOfAddress(tunnelIp), physicalIp]) : [],
     ),
   };
 }
@@ -289,21 +287,26 @@ function removals(present: MeshState, wanted: Wanted): Step[] {
   const gone = present.routes.filter((route) => !routes.has(routeKey(route)));
   return [
     // Those that lead over another route go first.
-    ...[...gone.filter(hasVia), ...gone.filter((route) => !hasVia(route))].map(
-      (route): Step => ({ op: 'route.delete', ifindex, ...route, tolerate: ['ESRCH'] }),
-    ),
-    ...differences(present.neighbours, wanted.neighbours).map(
-      ([address, lladdr]): Step => ({
-        op: 'neighbour.delete',
-        ifindex,
-        address,
-        lladdr,
-        tolerate: ['ENOENT'],
-      }),
-    ),
-    ...differences(present.forwarding, wanted.forwarding).map(
-      ([mac, dst]): Step => ({ op: 'fdb.delete', ifindex, mac, dst, tolerate: ['ENOENT'] }),
-    ),
+    ...[...gone.filter(hasVia), ...gone.filter((route) => !hasVia(route))].map((route): Step => ({
+      op: 'route.delete',
+      ifindex,
+      ...route,
+      tolerate: ['ESRCH'],
+    })),
+    ...differences(present.neighbours, wanted.neighbours).map(([address, lladdr]): Step => ({
+      op: 'neighbour.delete',
+      ifindex,
+      address,
+      lladdr,
+      tolerate: ['ENOENT'],
+    })),
+    ...differences(present.forwarding, wanted.forwarding).map(([mac, dst]): Step => ({
+      op: 'fdb.delete',
+      ifindex,
+      mac,
+      dst,
+      tolerate: ['ENOENT'],
+    })),
   ];
 }
 
@@ -311,12 +314,18 @@ function additions(link: KnownMesh, wanted: Wanted, present: MeshState | undefin
   const { ifIndex: ifindex } = link;
   const routes = new Set(present?.routes.map(routeKey));
   return [
-    ...differences(wanted.forwarding, present?.forwarding).map(
-      ([mac, dst]): Step => ({ op: 'fdb.add', ifindex, mac, dst }),
-    ),
-    ...differences(wanted.neighbours, present?.neighbours).map(
-      ([address, lladdr]): Step => ({ op: 'neighbour.add', ifindex, address, lladdr }),
-    ),
+    ...differences(wanted.forwarding, present?.forwarding).map(([mac, dst]): Step => ({
+      op: 'fdb.add',
+      ifindex,
+      mac,
+      dst,
+    })),
+    ...differences(wanted.neighbours, present?.neighbours).map(([address, lladdr]): Step => ({
+      op: 'neighbour.add',
+      ifindex,
+      address,
+      lladdr,
+    })),
     ...wanted.routes
       .filter((route) => !routes.has(routeKey(route)))
       .map((route): Step => ({ op: 'route.add', ifindex, ...route })),

@@ -4,6 +4,7 @@ import type { TunnelKind, VnicConfig } from '../model';
 import { identityKey } from '../topology';
 import type { ComputeNodeView, KnownLink, KnownTunnel, KnownVnic, SubnetView } from '../topology';
 import type { LinkIndex } from './link-index';
+import type { MovedSubnet } from './plan-repoint';
 import type { CreatedVnic, DestroyedVnic } from './results';
 
 // Each is a subnet that has gone and whose concentrator was not told; the callers are long away.
@@ -155,6 +156,35 @@ export class SubnetTable {
       subnet.vnics.delete(entry.ip);
       this.drop(subnet);
     });
+  }
+
+  /** From now on what happens to its links is somebody else's doing. */
+  own(subnet: Subnet): void {
+    this.setBridge(subnet, subnet.bridge);
+    this.setTunnel(subnet, subnet.tunnel);
+    for (const entry of [...subnet.vnics.values()]) {
+      if (entry.known !== undefined) this.setVnic(subnet, entry, entry.known);
+    }
+  }
+
+  /** Its concentrator has another address: the same links under another identity. */
+  move({ subnet, scope, bridge, tunnel, vnics }: MovedSubnet): void {
+    const { key, isAnnounced, hasContainerNetwork } = subnet;
+    const known = new Map(vnics.map((vnic) => [vnic.ip, vnic]));
+    const entries = [...subnet.vnics.values()];
+    subnet.vnics.clear();
+    this.clear(subnet);
+    this.drop(subnet);
+    const moved = this.obtain(scope);
+    this.setKey(moved, key);
+    this.setBridge(moved, bridge);
+    this.setTunnel(moved, tunnel);
+    Object.assign(moved, { isAnnounced, hasContainerNetwork });
+    for (const { ip, config } of entries) {
+      const vnic = known.get(ip);
+      const told = config && Object.freeze({ ...config, concIp: scope.concIp });
+      if (vnic !== undefined) this.setVnic(moved, newEntry(ip, 'ready', told), vnic);
+    }
   }
 
   /** Keeps what a caller who gave up should have told others; whoever calls next for the subnet gets it. */

@@ -80,7 +80,8 @@ class Chart {
     const id = meshId(index);
     this.#box(id, [mesh.linkName, tenantId, mesh.tunnelIp ?? 'no address']);
     for (const { physicalIp } of mesh.neighbours) {
-      const far = physicalIp === undefined ? undefined : this.#meshes.get(meshKey(physicalIp, mesh));
+      const far =
+        physicalIp === undefined ? undefined : this.#meshes.get(meshKey(physicalIp, mesh));
       if (far === undefined || far.localeCompare(id, 'en', { numeric: true }) <= 0) continue;
       this.#edges.push(`  ${id} <== ${quote([tunnelWords(mesh)])} ==> ${far}`);
     }

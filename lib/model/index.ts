@@ -50,12 +50,19 @@ export type { Logger } from './logger';
 export { macOfAddress, parseMac } from './mac';
 export type { MacAddress } from './mac';
 export { meshMtuFor, mtuFor, parseMtu, tunnelOverhead } from './mtu';
-export { MESH_PREFIX_LENGTH, parseMeshPrefixLength, parseNeighbors, tellNeighborhood } from './neighbors';
+export {
+  MESH_PREFIX_LENGTH,
+  parseMeshPrefixLength,
+  parseNeighbors,
+  tellNeighborhood,
+} from './neighbors';
 export type { Neighbor, NeighborContext, Neighborhood, NeighborInput } from './neighbors';
 export { parseNetns, parseNodeOptions, parsePort } from './node-options';
 export type { NodeOptions, NodeOptionsInput } from './node-options';
 export { parseBoolean, parseChoice, parseInteger, parseList, refuse } from './refuse';
 export type { IntegerRange, Parser } from './refuse';
+export { parseRepointConfig } from './repoint-config';
+export type { RepointConfig, RepointConfigInput } from './repoint-config';
 export { defineShape, optional, withDefault, withOperation } from './shape';
 export type { Fields, Parsed, ShapeParser } from './shape';
 export { parseMeshMode, parseTunnelKind, parseTunnelMode, TUNNEL_KINDS } from './tunnel-kind';

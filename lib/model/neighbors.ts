@@ -128,11 +128,7 @@ function findOwn(list: readonly Neighbor[], physicalIp: Ipv4Address): number {
   });
 }
 
-function checkEntries(
-  list: readonly Neighbor[],
-  self: Neighbor,
-  context: NeighborContext,
-): void {
+function checkEntries(list: readonly Neighbor[], self: Neighbor, context: NeighborContext): void {
   const network = networkOf(self.tunnelIp, context.prefixLength);
   const least = addressToNumber(networkAddress(network));
   const most = addressToNumber(broadcastAddress(network));

@@ -342,7 +342,11 @@ for (const { kind, mtu, it } of KINDS) {
 
     it('refuses a list that contradicts itself or what there is, and touches nothing', async () => {
       await withCnci(kind, async (cnci, ns) => {
-        await cnci.addRemoteSubnet({ subnet: '172.16.1.0/24', subnetKey: 1001, cnIp: '198.51.100.9' });
+        await cnci.addRemoteSubnet({
+          subnet: '172.16.1.0/24',
+          subnetKey: 1001,
+          cnIp: '198.51.100.9',
+        });
         const before = (await ipLinks(ns)).map(({ ifindex }) => ifindex);
         for (const [list, code, field] of badLists()) {
           const call = cnci.updateNeighbors(list as readonly NeighborInput[]);
@@ -483,28 +487,34 @@ describe('what a mesh on vxlan shares with the subnets', () => {
     });
   });
 
-  needs('vxlan')('takes 65,536 neighbours, and lets them go again', async () => {
-    await using box = await Sandbox.open();
-    const { cnci: ns } = await openUnderlay(box, ['cnci']);
-    const options = { ...optionsFor('vxlan', ns.path), meshPrefixLength: 14, timeoutMs: 120_000 };
-    const cnci = await openCnci(options, {});
-    const address = (base: number, n: number): string =>
-      [24, 16, 8, 0].map((shift) => String(((base + n) >>> shift) & 255)).join('.');
-    // In a guest every message costs thirty times as much.
-    const count = patience === 1 ? 65_536 : 4096;
-    const peers = Array.from({ length: count }, (_, n) => ({
-      physicalIp: address(0x64400001, n),
-      subnet: `${address(0x0a000000, n * 4)}/30`,
-      tunnelIp: address(0xac100002, n),
-      tunnelId: MESH_ID,
-    }));
-    const self = neighbor(1, { tunnelIp: '172.16.0.1', subnet: '192.0.2.0/24' });
-    expect((await cnci.updateNeighbors([self, ...peers])).added).toHaveLength(count);
-    expect((await ipRoutes(ns)).filter(({ dev }) => dev === 'cncitun')).toHaveLength(2 * count + 1);
-    expect(await cnci.updateNeighbors([self, ...peers])).toMatchObject({ isChanged: false });
-    expect((await cnci.updateNeighbors([self])).removed).toHaveLength(count);
-    expect((await ipRoutes(ns)).filter(({ dev }) => dev === 'cncitun')).toHaveLength(1);
-    await cnci.shutdown();
-    await cnci.close();
-  }, 120_000 * patience);
+  needs('vxlan')(
+    'takes 65,536 neighbours, and lets them go again',
+    async () => {
+      await using box = await Sandbox.open();
+      const { cnci: ns } = await openUnderlay(box, ['cnci']);
+      const options = { ...optionsFor('vxlan', ns.path), meshPrefixLength: 14, timeoutMs: 120_000 };
+      const cnci = await openCnci(options, {});
+      const address = (base: number, n: number): string =>
+        [24, 16, 8, 0].map((shift) => String(((base + n) >>> shift) & 255)).join('.');
+      // In a guest every message costs thirty times as much.
+      const count = patience === 1 ? 65_536 : 4096;
+      const peers = Array.from({ length: count }, (_, n) => ({
+        physicalIp: address(0x64400001, n),
+        subnet: `${address(0x0a000000, n * 4)}/30`,
+        tunnelIp: address(0xac100002, n),
+        tunnelId: MESH_ID,
+      }));
+      const self = neighbor(1, { tunnelIp: '172.16.0.1', subnet: '192.0.2.0/24' });
+      expect((await cnci.updateNeighbors([self, ...peers])).added).toHaveLength(count);
+      expect((await ipRoutes(ns)).filter(({ dev }) => dev === 'cncitun')).toHaveLength(
+        2 * count + 1,
+      );
+      expect(await cnci.updateNeighbors([self, ...peers])).toMatchObject({ isChanged: false });
+      expect((await cnci.updateNeighbors([self])).removed).toHaveLength(count);
+      expect((await ipRoutes(ns)).filter(({ dev }) => dev === 'cncitun')).toHaveLength(1);
+      await cnci.shutdown();
+      await cnci.close();
+    },
+    120_000 * patience,
+  );
 });
