@@ -44,24 +44,26 @@ export function planMesh(
   present: MeshState | undefined,
 ): MeshUpdate {
   const wanted = wantedOf(spec);
-  const { kind, neighborhood } = spec;
-  const isKept = present !== undefined && canBecome(host, present.link, spec);
-  const made = isKept ? undefined : planDevice(host, spec);
-  const link = made?.link ?? changedLink(host, spec, present as MeshState);
-  const steps =
-    made === undefined
-      ? planChanges(present as MeshState, link, wanted)
-      : planReplacement(host, { present, made: made.step, link, wanted });
+  if (present !== undefined && canBecome(host, present.link, spec)) {
+    const link = changedLink(host, spec, present);
+    return updateOf(planChanges(present, link, wanted), link, wanted, false);
+  }
+  const { step: made, link } = planDevice(host, spec);
+  const steps = planReplacement(host, { present, made, link, wanted });
+  return updateOf(steps, link, wanted, true);
+}
+
+function updateOf(
+  steps: readonly Step[],
+  link: KnownMesh,
+  wanted: Wanted,
+  madeLink: boolean,
+): MeshUpdate {
+  const { address, routes, neighbours, forwarding } = wanted;
   return {
     plan: makePlan(OPERATION, steps),
-    state: {
-      link: { ...link, kind, key: neighborhood.self.tunnelId },
-      addresses: [wanted.address],
-      routes: wanted.routes,
-      neighbours: wanted.neighbours,
-      forwarding: wanted.forwarding,
-    },
-    madeLink: made !== undefined,
+    state: { link, addresses: [address], routes, neighbours, forwarding },
+    madeLink,
   };
 }
 

@@ -5,17 +5,7 @@ import type { Ipv4Address } from '../model';
 import type { Step, TunnelSet } from '../plan';
 import type { KnownLink, KnownTunnel, KnownVnic } from '../topology';
 import type { PlanningHost } from './plan-vnic';
-import type { Subnet } from './subnet';
-
-/** A subnet's links as they are when its tunnel leads elsewhere. */
-export interface MovedSubnet {
-  readonly subnet: Subnet;
-  readonly scope: Scope;
-  readonly bridge: KnownLink | undefined;
-  readonly tunnel: KnownTunnel | undefined;
-  readonly vnics: readonly KnownVnic[];
-  readonly steps: readonly Step[];
-}
+import type { MovedSubnet, Subnet } from './subnet';
 
 /** The scope of the same subnet with its concentrator at another address. */
 export function scopeAt(scope: Scope, address: Ipv4Address): Scope {
@@ -38,28 +28,30 @@ export function planMove(host: PlanningHost, subnet: Subnet, to: Ipv4Address): M
     alias: movedAlias(subnet.tunnel, scope),
     remote: to,
   };
-  const steps: Step[] = [];
-  if (subnet.tunnel !== undefined && tunnel !== undefined) {
-    const { remote, alias } = subnet.tunnel;
-    if (remote !== to) steps.push(tunnelStep(host, subnet.tunnel, tunnel));
-    else if (alias !== tunnel.alias) steps.push(aliasStep(subnet.tunnel, tunnel));
-  }
   const vnics: KnownVnic[] = [];
+  const renames: Step[] = [];
   for (const { known } of subnet.vnics.values()) {
     if (known === undefined) continue;
     const moved = { ...known, alias: movedAlias(known, scope) };
     vnics.push(moved);
-    if (moved.alias !== known.alias) steps.push(aliasStep(known, moved));
+    renames.push(...rename(known, moved));
   }
-  if (subnet.bridge !== undefined && bridge !== undefined && bridge.alias !== subnet.bridge.alias) {
-    steps.push(aliasStep(subnet.bridge, bridge));
-  }
+  const steps = [
+    ...(subnet.tunnel && tunnel ? redirect(host, subnet.tunnel, tunnel) : []),
+    ...renames,
+    ...(subnet.bridge && bridge ? rename(subnet.bridge, bridge) : []),
+  ];
   return { subnet, scope, bridge, tunnel, vnics, steps };
 }
 
-function aliasStep(before: KnownLink, after: KnownLink): Step {
+function redirect(host: PlanningHost, before: KnownTunnel, after: KnownTunnel): Step[] {
+  return before.remote === after.remote ? rename(before, after) : [tunnelStep(host, before, after)];
+}
+
+function rename(before: KnownLink, after: KnownLink): Step[] {
+  if (before.alias === after.alias) return [];
   const { ifIndex: ifindex, alias } = after;
-  return { op: 'link.set', ifindex, alias, before: { alias: before.alias } };
+  return [{ op: 'link.set', ifindex, alias, before: { alias: before.alias } }];
 }
 
 /** The same identity, but for the concentrator's address. */

@@ -6,8 +6,7 @@ import type { Plan } from '../plan';
 import type { KnownLink } from '../topology';
 import type { TunnelEvent } from './events';
 import { planMove, scopeAt } from './plan-repoint';
-import type { MovedSubnet } from './plan-repoint';
-import type { Subnet, SubnetTable } from './subnet';
+import type { MovedSubnet, Subnet, SubnetTable } from './subnet';
 
 const OPERATION = 'repointConcentrator';
 const CODES = { 'tunnel-add': 2, 'tunnel-del': 4 } as const;
@@ -93,10 +92,8 @@ export class Repointer {
   #moves(config: RepointConfig): MovedSubnet[] {
     const moves: MovedSubnet[] = [];
     for (const subnet of this.#subnets.all()) {
-      const { ids, concIp } = subnet.scope;
-      if (config.concId !== undefined && ids?.concId !== config.concId) continue;
-      if (config.tenantId !== undefined && ids?.tenantId !== config.tenantId) continue;
-      if (concIp !== config.from && concIp !== config.to) continue;
+      const { concIp } = subnet.scope;
+      if (!isMeant(subnet, config)) continue;
       if (concIp === config.from) this.#checkIsFree(subnet, config);
       const move = planMove(this.#host, subnet, config.to);
       // One that is there already counts if it was interrupted on its way.
@@ -150,6 +147,12 @@ export class Repointer {
     // The new one first: its end must be there for what arrives.
     return [event('tunnel-add', to), event('tunnel-del', from)];
   }
+}
+
+function isMeant({ scope: { ids, concIp } }: Subnet, config: RepointConfig): boolean {
+  const { from, to, concId = ids?.concId, tenantId = ids?.tenantId } = config;
+  if (concIp !== from && concIp !== to) return false;
+  return ids?.concId === concId && ids?.tenantId === tenantId;
 }
 
 function linksOf({ bridge, tunnel, vnics }: Subnet): KnownLink[] {

@@ -1,10 +1,10 @@
 import type { Scope } from '../alias';
 import type { Host, SharedWork } from '../host';
 import type { TunnelKind, VnicConfig } from '../model';
+import type { Step } from '../plan';
 import { identityKey } from '../topology';
 import type { ComputeNodeView, KnownLink, KnownTunnel, KnownVnic, SubnetView } from '../topology';
 import type { LinkIndex } from './link-index';
-import type { MovedSubnet } from './plan-repoint';
 import type { CreatedVnic, DestroyedVnic } from './results';
 
 // Each is a subnet that has gone and whose concentrator was not told; the callers are long away.
@@ -59,6 +59,16 @@ export class Subnet {
       this.tunnel === undefined
     );
   }
+}
+
+/** A subnet's links as they are when its tunnel leads elsewhere. */
+export interface MovedSubnet {
+  readonly subnet: Subnet;
+  readonly scope: Scope;
+  readonly bridge: KnownLink | undefined;
+  readonly tunnel: KnownTunnel | undefined;
+  readonly vnics: readonly KnownVnic[];
+  readonly steps: readonly Step[];
 }
 
 /** The subnets of a node, by the identity in the text of their scope. */

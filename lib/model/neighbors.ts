@@ -91,10 +91,9 @@ export function tellNeighborhood(
   context: NeighborContext,
 ): Neighborhood {
   return withOperation(context.operation, () => {
-    const own = findOwn(list, context.physicalIp);
-    const self = list[own] as Neighbor;
+    const { self, index } = findOwn(list, context.physicalIp);
     checkEntries(list, self, context);
-    checkSubnets(list, own, context);
+    checkSubnets(list, { self, index }, context);
     const others = Object.freeze(list.filter((neighbor) => neighbor !== self));
     return Object.freeze({ self, others });
   });
@@ -118,9 +117,15 @@ function parseEntry(value: unknown, place: string, operation: string): Neighbor 
   }
 }
 
-function findOwn(list: readonly Neighbor[], physicalIp: Ipv4Address): number {
-  const own = list.findIndex((neighbor) => neighbor.physicalIp === physicalIp);
-  if (own >= 0) return own;
+interface Own {
+  readonly self: Neighbor;
+  readonly index: number;
+}
+
+function findOwn(list: readonly Neighbor[], physicalIp: Ipv4Address): Own {
+  const index = list.findIndex((neighbor) => neighbor.physicalIp === physicalIp);
+  const self = list[index];
+  if (self !== undefined) return { self, index };
   throw new APIError('SNNET_INPUT_MISSING', {
     field: 'neighbors',
     expected: `an entry with the physicalIp ${physicalIp}, this concentrator’s own`,
@@ -169,11 +174,10 @@ interface Range {
 const TAKEN = -2;
 const MESH = -1;
 
-function checkSubnets(list: readonly Neighbor[], own: number, context: NeighborContext): void {
-  const { tunnelIp } = list[own] as Neighbor;
-  const mesh = networkOf(tunnelIp, context.prefixLength);
+function checkSubnets(list: readonly Neighbor[], own: Own, context: NeighborContext): void {
+  const mesh = networkOf(own.self.tunnelIp, context.prefixLength);
   const ranges = [
-    rangeOf(mesh, MESH, `the mesh itself is ${mesh}`, `neighbors[${String(own)}].tunnelIp`),
+    rangeOf(mesh, MESH, `the mesh itself is ${mesh}`, `neighbors[${String(own.index)}].tunnelIp`),
     ...list.map(({ subnet }, index) => {
       const place = `neighbors[${String(index)}]`;
       return rangeOf(subnet, index, `${place} has it`, `${place}.subnet`);
@@ -182,7 +186,7 @@ function checkSubnets(list: readonly Neighbor[], own: number, context: NeighborC
   // What this concentrator has itself may be in its own entry.
   const taken = context.taken.map(({ network, what }) => rangeOf(network, TAKEN, what));
   checkApart(ranges);
-  checkApart([...ranges.filter(({ order }) => order !== own), ...taken]);
+  checkApart([...ranges.filter(({ order }) => order !== own.index), ...taken]);
   checkReachable(list, ranges);
 }
 

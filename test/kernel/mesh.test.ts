@@ -1,25 +1,22 @@
 /** The mesh among a tenant's concentrators on the real kernel, as VXLAN and as GRE. */
 import { openCnci, type Cnci } from '#lib/cnci/index';
-import type { HostHooks } from '#lib/host/index';
 import type { MeshKind, NeighborInput } from '#lib/model/index';
 
 import type { Namespace } from '../support/namespaces';
-import {
-  bridgeFdb,
-  ipAddresses,
-  ipLink,
-  ipLinks,
-  ipNeighbours,
-  ipRoutes,
-  ping,
-} from '../support/oracle';
+import { ipLink, ipLinks, ping } from '../support/oracle';
 import { needs, type DefineTest } from '../support/reasons';
-import { patience } from '../support/run';
 import { Sandbox } from '../support/sandbox';
-import { UNDERLAY, openUnderlay } from '../support/underlay';
+import { openUnderlay } from '../support/underlay';
+import {
+  MESH_ID,
+  expectedMesh,
+  meshOf,
+  neighbor,
+  optionsFor,
+  putWorkload,
+  withCnci,
+} from './helpers/mesh';
 
-const TENANT = '1f8b0000-0000-4000-8000-00000000000a';
-const MESH_ID = 5;
 const ALL = { sent: 3, received: 3 };
 const NONE = { received: 0 };
 
@@ -27,86 +24,6 @@ const KINDS: readonly { kind: MeshKind; mtu: number; it: DefineTest }[] = [
   { kind: 'vxlan', mtu: 1450, it: needs('vxlan') },
   { kind: 'gre', mtu: 1472, it: needs('gretap') },
 ];
-
-function optionsFor(mode: MeshKind, netns: string) {
-  return {
-    id: 'cnci',
-    tenantId: TENANT,
-    mode,
-    computeNets: [UNDERLAY],
-    netns,
-    allowVethUplink: true,
-    timeoutMs: 30_000 * patience,
-  };
-}
-
-/** The n-th concentrator, n from 1: it has the subnet 172.16.n.0/24. */
-function neighbor(n: number, changes: Partial<NeighborInput> = {}): NeighborInput {
-  return {
-    physicalIp: `198.51.100.${String(n)}`,
-    subnet: `172.16.${String(n)}.0/24`,
-    tunnelIp: `192.168.64.${String(n)}`,
-    tunnelId: MESH_ID,
-    ...changes,
-  };
-}
-
-/** What the official tools say of the mesh's device. */
-async function meshOf(ns: Namespace) {
-  const onMesh = (row: { dev?: string; ifname?: string }): boolean =>
-    (row.dev ?? row.ifname) === 'cncitun';
-  const neighbours = (await ipNeighbours(ns)).filter(onMesh);
-  return {
-    addresses: (await ipAddresses(ns))
-      .filter(onMesh)
-      .map(({ local, prefixlen }) => `${local}/${String(prefixlen)}`),
-    neighbours: Object.fromEntries(
-      neighbours
-        .filter(({ state }) => state.includes('PERMANENT'))
-        .map(({ dst, lladdr }) => [dst, lladdr]),
-    ),
-    routes: (await ipRoutes(ns))
-      .filter((route) => onMesh(route) && route.protocol !== 'kernel')
-      .map(({ dst, gateway }) => (gateway === undefined ? dst : `${dst} via ${gateway}`))
-      .sort(),
-    forwarding: Object.fromEntries(
-      (await bridgeFdb(ns)).filter(onMesh).map(({ mac, dst }) => [mac, dst]),
-    ),
-  };
-}
-
-function expectedMesh(kind: MeshKind, self: NeighborInput, others: readonly NeighborInput[]) {
-  const macOf = (address: string): string =>
-    `02:00:${address
-      .split('.')
-      .map((part) => Number(part).toString(16).padStart(2, '0'))
-      .join(':')}`;
-  const byTunnelIp = (of: (n: NeighborInput) => [string, string]) =>
-    Object.fromEntries(others.map(of));
-  const isVxlan = kind === 'vxlan';
-  return {
-    addresses: [`${self.tunnelIp}/18`],
-    neighbours: byTunnelIp((n) => [n.tunnelIp, isVxlan ? macOf(n.tunnelIp) : n.physicalIp]),
-    routes: others.flatMap((n) => [n.tunnelIp, `${n.subnet} via ${n.tunnelIp}`]).sort(),
-    forwarding: isVxlan ? byTunnelIp((n) => [macOf(n.tunnelIp), n.physicalIp]) : {},
-  };
-}
-
-async function withCnci(
-  kind: MeshKind,
-  body: (cnci: Cnci, ns: Namespace, box: Sandbox) => Promise<void>,
-  hooks: HostHooks = {},
-): Promise<void> {
-  await using box = await Sandbox.open();
-  const { cnci: ns } = await openUnderlay(box, ['cnci']);
-  const cnci = await openCnci(optionsFor(kind, ns.path), hooks);
-  try {
-    await body(cnci, ns, box);
-  } finally {
-    await cnci.shutdown();
-    await cnci.close();
-  }
-}
 
 for (const { kind, mtu, it } of KINDS) {
   describe(`a mesh on ${kind}`, () => {
@@ -210,7 +127,7 @@ for (const { kind, mtu, it } of KINDS) {
         expect(result).toMatchObject({ key: 9, created: kind === 'vxlan' });
         expect(await meshOf(ns)).toEqual(expectedMesh(kind, renumbered, others));
         await cnci.settle();
-        expect((await ipLinks(ns)).filter(({ ifname }) => /^sgt_/.test(ifname))).toHaveLength(
+        expect((await ipLinks(ns)).filter(({ ifname }) => ifname.startsWith('sgt_'))).toHaveLength(
           kind === 'vxlan' ? 1 : 0,
         );
         expect(cnci.topology().mesh).toMatchObject({ key: 9, tunnelIp: '192.168.64.77' });
@@ -392,129 +309,3 @@ function badLists(): [unknown, string, string][] {
     [[self, neighbor(2, { tunnelId: 0 })], bad, 'neighbors[1].tunnelId'],
   ];
 }
-
-interface WorkloadPlace {
-  readonly bridge: string;
-  readonly third: number;
-  readonly label: string;
-  readonly mtu: number;
-}
-
-/** A namespace on a subnet's bridge, with the gateway as its way to everywhere. */
-async function putWorkload(box: Sandbox, ns: Namespace, place: WorkloadPlace): Promise<Namespace> {
-  const { bridge, third, label, mtu } = place;
-  const workload = await box.netns(label, { leaves: 'anything' });
-  const subnet = `172.16.${String(third)}`;
-  await box.link(
-    { ns, name: `to${label}`, mtu },
-    { ns: workload, name: 'eth0', address: `${subnet}.5/24`, mtu },
-  );
-  await box.exec(ns, ['ip', 'link', 'set', 'dev', `to${label}`, 'master', bridge]);
-  await box.exec(workload, ['ip', 'route', 'add', 'default', 'via', `${subnet}.1`]);
-  return workload;
-}
-
-describe('what a mesh on vxlan shares with the subnets', () => {
-  needs('vxlan')('a network identifier belongs to one of them', async () => {
-    await withCnci('vxlan', async (cnci) => {
-      const remote = (subnet: string, subnetKey: number) => ({
-        subnet,
-        subnetKey,
-        cnIp: '198.51.100.9',
-      });
-      await cnci.addRemoteSubnet(remote('172.16.1.0/24', 1001));
-      for (const [tunnelId, code] of [
-        [1001, 'SNNET_VNI_TAKEN'],
-        [0xffffff, 'SNNET_VNI_TAKEN'],
-        [0x1000000, 'SNNET_KEY_RANGE'],
-      ] as const) {
-        await expect(cnci.updateNeighbors([neighbor(1, { tunnelId })])).rejects.toMatchObject({
-          code,
-          field: 'tunnelId',
-        });
-      }
-      await cnci.updateNeighbors([neighbor(1), neighbor(2)]);
-      await expect(cnci.addRemoteSubnet(remote('172.16.5.0/24', 5))).rejects.toMatchObject({
-        code: 'SNNET_VNI_TAKEN',
-        field: 'subnetKey',
-      });
-      // A subnet that another concentrator has is not ours too.
-      await expect(cnci.addRemoteSubnet(remote('172.16.2.0/25', 1005))).rejects.toMatchObject({
-        code: 'SNNET_INPUT_INVALID',
-        field: 'subnet',
-      });
-    });
-  });
-
-  needs('vxlan')('the socket is kept open for the mesh alone too, and let go after', async () => {
-    await withCnci('vxlan', async (cnci, ns) => {
-      const anchors = async (): Promise<number> =>
-        (await ipLinks(ns)).filter(({ ifalias }) => ifalias === 'vxlan_anchor').length;
-      await cnci.updateNeighbors([neighbor(1), neighbor(2)]);
-      await cnci.settle();
-      expect(await anchors()).toBe(1);
-      await cnci.shutdown();
-      await cnci.settle();
-      expect(await anchors()).toBe(0);
-      expect(cnci.topology().mesh).toBeUndefined();
-    });
-  });
-
-  needs('vxlan')('a link of this name that is not ours is left alone', async () => {
-    await withCnci('vxlan', async (cnci, ns, box) => {
-      await box.exec(ns, ['ip', 'link', 'add', 'name', 'cncitun', 'type', 'bridge']);
-      await expect(cnci.updateNeighbors([neighbor(1)])).rejects.toMatchObject({
-        code: 'SNNET_LINK_FOREIGN',
-        object: { linkName: 'cncitun' },
-      });
-      await box.exec(ns, ['ip', 'link', 'delete', 'dev', 'cncitun']);
-    });
-  });
-
-  needs('vxlan')('a dry run says what would be sent, in the words of ip', async () => {
-    await withCnci('vxlan', async (cnci, ns) => {
-      const remote = { subnet: '172.16.1.0/24', subnetKey: 1001, cnIp: '198.51.100.9' };
-      expect(cnci.plan('addRemoteSubnet', remote).text).toMatch(
-        /^ip link add sbr_.*\nip address add 172\.16\.1\.1\/24 dev sbr_/s,
-      );
-      expect(cnci.plan('delRemoteSubnet', remote).text).toBe('');
-      const { text } = cnci.plan('updateNeighbors', [neighbor(1), neighbor(2)]);
-      expect(text).toContain('ip route add 172.16.2.0/24 via 192.168.64.2 dev cncitun');
-      expect((await ipLinks(ns)).filter(({ ifname }) => ifname === 'cncitun')).toEqual([]);
-      await cnci.addRemoteSubnet(remote);
-      expect(cnci.plan('addRemoteSubnet', remote).text).toBe('');
-      expect(cnci.plan('delRemoteSubnet', remote).text).toMatch(/^ip link delete sgt_/);
-    });
-  });
-
-  needs('vxlan')(
-    'takes 65,536 neighbours, and lets them go again',
-    async () => {
-      await using box = await Sandbox.open();
-      const { cnci: ns } = await openUnderlay(box, ['cnci']);
-      const options = { ...optionsFor('vxlan', ns.path), meshPrefixLength: 14, timeoutMs: 120_000 };
-      const cnci = await openCnci(options, {});
-      const address = (base: number, n: number): string =>
-        [24, 16, 8, 0].map((shift) => String(((base + n) >>> shift) & 255)).join('.');
-      // In a guest every message costs thirty times as much.
-      const count = patience === 1 ? 65_536 : 4096;
-      const peers = Array.from({ length: count }, (_, n) => ({
-        physicalIp: address(0x64400001, n),
-        subnet: `${address(0x0a000000, n * 4)}/30`,
-        tunnelIp: address(0xac100002, n),
-        tunnelId: MESH_ID,
-      }));
-      const self = neighbor(1, { tunnelIp: '172.16.0.1', subnet: '192.0.2.0/24' });
-      expect((await cnci.updateNeighbors([self, ...peers])).added).toHaveLength(count);
-      expect((await ipRoutes(ns)).filter(({ dev }) => dev === 'cncitun')).toHaveLength(
-        2 * count + 1,
-      );
-      expect(await cnci.updateNeighbors([self, ...peers])).toMatchObject({ isChanged: false });
-      expect((await cnci.updateNeighbors([self])).removed).toHaveLength(count);
-      expect((await ipRoutes(ns)).filter(({ dev }) => dev === 'cncitun')).toHaveLength(1);
-      await cnci.shutdown();
-      await cnci.close();
-    },
-    120_000 * patience,
-  );
-});
