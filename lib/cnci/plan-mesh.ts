@@ -247,7 +247,7 @@ function setOf<K extends 'address' | 'mtu' | 'up'>(
   before: LinkSet[K],
   after: LinkSet[K],
 ): LinkSet {
-  return { op: 'link.set', ifindex, [name]: after, before: { [name]: before } } as LinkSet;
+  return { op: 'link.set', ifindex, [name]: after, before: { [name]: before } };
 }
 
 /** Everything on the device, so that each piece can be put back. */

@@ -44,16 +44,16 @@ size_t EndBeforeDeath(const std::optional<Fault>& fault, size_t first, size_t en
 }
 
 // What a refused message may have done all the same: RTM_SETLINK changes one thing after the other
-// and stops at the first that fails, and so does a change of a tunnel. Who lacks the privilege doesn't
-// get that far, nor a tunnel of a kind that can't be changed.
+// and stops at the first that fails, and so does a change of a tunnel. Who lacks the privilege
+// doesn't get that far, nor a tunnel of a kind that can't be changed.
 bool MayBeHalfDone(const Action& action, int code) {
   if (code == EPERM || code == ENODEV) return false;
   return std::holds_alternative<SetLink>(action) ||
          (std::holds_alternative<rtnl::TunnelChange>(action) && code != EOPNOTSUPP);
 }
 
-// The rest of a send goes on after a refusal, and may take away what a refused deletion left: with its
-// last address a link loses its routes.
+// The rest of a send goes on after a refusal, and may take away what a refused deletion left: with
+// its last address a link loses its routes.
 template <typename T>
 bool IsRemovalOf(const Action& action) {
   const auto* change = std::get_if<Change<T>>(&action);

@@ -76,8 +76,8 @@ std::optional<nl::Message> FollowLink(uint32_t ifindex, const LinkAttributes& at
 
 nl::Message ChangeLink(uint32_t ifindex, const LinkAttributes& attributes);
 
-// Where a tunnel that is there leads; what is absent is left as it is, but of a GRE all is written anew
-// (kernel: net/ipv4/ip_gre.c ipgre_netlink_parms).
+// Where a tunnel that is there leads; what is absent is left as it is, but of a GRE all is written
+// anew (kernel: net/ipv4/ip_gre.c ipgre_netlink_parms).
 struct TunnelChange {
   uint32_t ifindex = 0;
   std::string kind;
