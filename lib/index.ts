@@ -5,8 +5,12 @@ export type {
   CnciReport,
   CnciSubnetTopology,
   CnciTopology,
+  MeshNeighbour,
+  MeshTopology,
+  PlannableCnciOperations,
   RemoteSubnet,
   RemovedSubnet,
+  UpdatedNeighbors,
 } from './cnci';
 export { CnciVnic, ComputeNode, Vnic } from './compute-node';
 export type {
@@ -16,7 +20,6 @@ export type {
   DestroyedCnciVnic,
   DestroyedVnic,
   DriftCause,
-  DryRun,
   NodeEvent,
   NodeTopology,
   PlannableOperations,
@@ -24,6 +27,8 @@ export type {
   RepairEvent,
   RepairOptions,
   RepairReport,
+  RepointEvent,
+  RepointReport,
   SubnetTopology,
   TunnelEvent,
 } from './compute-node';
@@ -39,12 +44,14 @@ export type {
   CnciOptionsInput as CnciOptions,
   CnciVnicConfigInput as CnciVnicConfig,
   Logger,
+  NeighborInput as Neighbor,
   NodeOptionsInput as NodeOptions,
   RemoteSubnetConfigInput as RemoteSubnetConfig,
+  RepointConfigInput as RepointConfig,
   Role,
   TunnelKind,
   VnicConfigInput as VnicConfig,
 } from './model';
 export { describePlan } from './plan';
-export type { Plan, Step } from './plan';
+export type { DryRun, Plan, Step } from './plan';
 export type { Finding, FindingType } from './topology';

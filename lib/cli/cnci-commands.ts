@@ -1,20 +1,28 @@
 import type { Command } from 'commander';
 import { Cnci } from '../cnci';
-import type { RemoteSubnetConfigInput } from '../model';
+import type { NeighborInput, RemoteSubnetConfigInput } from '../model';
+import { readConfigList } from './config-file';
 import { interruptible } from './interrupt';
 import {
   addHostOptions,
+  meshModeOption,
+  meshPrefixLengthOption,
   nameOfThisHost,
   parseNumber,
   tenantOption,
   toCnciOptions,
 } from './options';
 import type { HostFlags } from './options';
-import { count, findingLines, formatTable, print } from './output';
+import { count, findingLines, formatTable, print, printPlan } from './output';
 import { reportRemoval } from './removal';
 
 interface CnciFlags extends HostFlags {
   readonly tenantId?: string;
+  readonly dryRun?: boolean;
+}
+
+interface NeighborFlags extends CnciFlags {
+  readonly neighbors: string;
 }
 
 interface SubnetFlags extends CnciFlags {
@@ -28,13 +36,21 @@ export function addCnciCommands(program: Command): void {
   const group = program.command('cnci').description("a tenant's concentrator: subnets and tunnels");
   withSubnet(define(group, 'add-subnet', 'reach a subnet on a compute node', addSubnet));
   withSubnet(define(group, 'del-subnet', 'reach it no longer; the bridge stays', delSubnet));
+  withDryRun(define(group, 'neighbors', "say who the tenant's concentrators are", neighbors))
+    .requiredOption('--neighbors <file>', 'all of them, this one too, as a JSON list; - for stdin')
+    .addOption(meshModeOption())
+    .addOption(meshPrefixLengthOption());
   define(group, 'list', 'the subnets and their tunnels', list);
   define(group, 'rebuild', 'read everything anew from the kernel', rebuild);
   define(group, 'shutdown', 'delete every link of this concentrator', shutdown);
 }
 
+function withDryRun(command: Command): Command {
+  return command.option('--dry-run', 'only show what would be done');
+}
+
 function withSubnet(command: Command): void {
-  command
+  withDryRun(command)
     .requiredOption('--subnet <cidr>', "the subnet's network")
     .requiredOption(
       '--subnet-key <number>',
@@ -67,6 +83,10 @@ function toSubnet({ subnet, subnetKey, cnIp }: SubnetFlags): RemoteSubnetConfigI
 }
 
 async function addSubnet(cnci: Cnci, flags: SubnetFlags, signal: AbortSignal): Promise<void> {
+  if (flags.dryRun === true) {
+    printPlan(flags.json, cnci.plan('addRemoteSubnet', toSubnet(flags)));
+    return;
+  }
   const result = await cnci.addRemoteSubnet(toSubnet(flags), { signal });
   const { bridge, gateway, mtu, tunnel, created } = result;
   const text = [
@@ -77,12 +97,34 @@ async function addSubnet(cnci: Cnci, flags: SubnetFlags, signal: AbortSignal): P
 }
 
 async function delSubnet(cnci: Cnci, flags: SubnetFlags, signal: AbortSignal): Promise<void> {
+  if (flags.dryRun === true) {
+    printPlan(flags.json, cnci.plan('delRemoteSubnet', toSubnet(flags)));
+    return;
+  }
   const result = await cnci.delRemoteSubnet(toSubnet(flags), { signal });
   print(flags.json, { data: result, text: result.removed ? 'removed' : 'gone already' });
 }
 
+async function neighbors(cnci: Cnci, flags: NeighborFlags, signal: AbortSignal): Promise<void> {
+  // What stands in the file is the library's to refuse.
+  const entries = readConfigList(flags.neighbors) as readonly NeighborInput[];
+  if (flags.dryRun === true) {
+    printPlan(flags.json, cnci.plan('updateNeighbors', entries));
+    return;
+  }
+  const result = await cnci.updateNeighbors(entries, { signal });
+  const { linkName, tunnelIp, mtu, created, added, changed, removed } = result;
+  const text = [
+    `${madeOrNot(created)} mesh ${linkName}, ${tunnelIp}, MTU ${String(mtu)}`,
+    ...added.map((address) => `added ${address}`),
+    ...changed.map((address) => `changed ${address}`),
+    ...removed.map((address) => `removed ${address}`),
+  ].join('\n');
+  print(flags.json, { data: result, text });
+}
+
 async function list(cnci: Cnci, { json }: CnciFlags): Promise<void> {
-  const { subnets } = cnci.topology();
+  const { subnets, mesh } = cnci.topology();
   const rows = subnets.flatMap(({ subnet, gateway, bridge, tunnels }) => {
     const row = [subnet, gateway, bridge?.linkName ?? '-'];
     if (tunnels.length === 0) return [[...row, '-', '-', '-', '-']];
@@ -95,14 +137,30 @@ async function list(cnci: Cnci, { json }: CnciFlags): Promise<void> {
     ]);
   });
   const head = ['SUBNET', 'GATEWAY', 'BRIDGE', 'NODE', 'TUNNEL', 'KIND', 'KEY'];
-  const text = rows.length === 0 ? 'no subnets' : formatTable(head, rows);
-  print(json, { data: { subnets }, text });
+  const lines = [rows.length === 0 ? 'no subnets' : formatTable(head, rows)];
+  if (mesh !== undefined) {
+    const meshRows = mesh.neighbours.map(({ tunnelIp, physicalIp = '-', subnet = '-' }) => [
+      tunnelIp,
+      physicalIp,
+      subnet,
+    ]);
+    const where = `mesh ${mesh.linkName}, ${mesh.tunnelIp ?? 'no address'}`;
+    lines.push('', where, formatTable(['NEIGHBOUR', 'ADDRESS', 'SUBNET'], meshRows));
+  }
+  print(json, {
+    data: { subnets, ...(mesh !== undefined && { mesh }) },
+    text: lines.join('\n'),
+  });
 }
 
 async function rebuild(cnci: Cnci, { json }: CnciFlags, signal: AbortSignal): Promise<void> {
   const report = await cnci.rebuildTopology({ signal });
-  const { subnets, tunnels, findings } = report;
-  const head = `${count(subnets, 'subnet')}, ${count(tunnels, 'tunnel')}`;
+  const { subnets, tunnels, neighbours, findings } = report;
+  const head = [
+    count(subnets, 'subnet'),
+    count(tunnels, 'tunnel'),
+    ...(neighbours > 0 ? [count(neighbours, 'neighbour')] : []),
+  ].join(', ');
   print(json, { data: report, text: [head, ...findingLines(findings)].join('\n') });
 }
 

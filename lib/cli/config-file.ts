@@ -11,6 +11,14 @@ export function readConfigFile(path: string): object {
   throw new CommandFailure(`${name}: expected a JSON object`, EXIT.usage);
 }
 
+/** The same for a list. */
+export function readConfigList(path: string): readonly unknown[] {
+  const name = path === '-' ? 'standard input' : path;
+  const value = parse(name, read(name, path === '-' ? STDIN : path));
+  if (Array.isArray(value)) return value;
+  throw new CommandFailure(`${name}: expected a JSON list`, EXIT.usage);
+}
+
 function read(name: string, file: string | number): string {
   try {
     return readFileSync(file, 'utf8');

@@ -7,7 +7,7 @@ import { CommandFailure } from './failure';
 import { interruptible } from './interrupt';
 import { addHostOptions, nameOfThisHost, parseNumber, toNodeOptions } from './options';
 import type { HostFlags } from './options';
-import { count, findingLines, formatTable, print, printLine } from './output';
+import { count, findingLines, formatTable, print, printLine, printPlan } from './output';
 import { reportRemoval } from './removal';
 
 /** `snnet node …`: what a compute node does. */
@@ -26,6 +26,12 @@ export function addNodeCommands(program: Command): void {
     "key of a subnet whose tunnel is to be remade, after the subnet's identity; again for more",
     parseSubnetKey,
   );
+  define(group, 'repoint', "a concentrator's address has changed: tunnels follow", repoint)
+    .requiredOption('--from <address>', 'its address so far')
+    .requiredOption('--to <address>', 'its address from now on')
+    .option('--conc-id <id>', 'only tunnels of this concentrator')
+    .option('--tenant-id <id>', 'only tunnels of this tenant')
+    .option('--dry-run', 'only show what would be done');
   define(group, 'reset', 'delete every link of ours, and nothing else', reset);
   define(group, 'watch', 'what others do to our links, until interrupted', watch);
 }
@@ -122,6 +128,31 @@ function repairLines({ repaired, left, events }: RepairReport): string[] {
     ),
   ];
   return lines.length === 0 ? ['nothing is out of order'] : lines;
+}
+
+interface RepointFlags extends HostFlags {
+  readonly from: string;
+  readonly to: string;
+  readonly concId?: string;
+  readonly tenantId?: string;
+  readonly dryRun?: boolean;
+}
+
+async function repoint(node: ComputeNode, flags: RepointFlags, signal: AbortSignal): Promise<void> {
+  const { from, to, concId, tenantId, dryRun, json } = flags;
+  const config = { from, to, concId, tenantId };
+  if (dryRun === true) {
+    printPlan(json, node.plan('repointConcentrator', config));
+    return;
+  }
+  const report = await node.repointConcentrator(config, { signal });
+  const lines = [
+    ...report.moved.map(({ subnet, tunnel = 'without a tunnel' }) => `moved ${subnet}: ${tunnel}`),
+    ...report.events.map(
+      ({ kind, scope, cnciIp }) => `tell the concentrator ${cnciIp}: ${kind} ${scope}`,
+    ),
+  ];
+  print(json, { data: report, text: lines.length === 0 ? 'nothing to move' : lines.join('\n') });
 }
 
 async function reset(node: ComputeNode, { json }: HostFlags, signal: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
-import type { CnciOptionsInput, NodeOptionsInput, TunnelMode } from '../model';
+import type { CnciOptionsInput, MeshMode, NodeOptionsInput, TunnelMode } from '../model';
 
 /** What the options of {@link addHostOptions} give, and the global ones. */
 export interface HostFlags {
@@ -66,11 +66,29 @@ export function toNodeOptions(flags: HostFlags, fallbackId?: string): NodeOption
 
 /** For `Cnci.open`. */
 export function toCnciOptions(
-  flags: HostFlags & { readonly tenantId?: string },
+  flags: HostFlags & {
+    readonly tenantId?: string;
+    readonly meshMode?: MeshMode;
+    readonly meshPrefixLength?: number;
+  },
   fallbackId?: string,
 ): CnciOptionsInput {
   const options = toNodeOptions(flags, fallbackId);
-  return { ...options, ...given({ tenantId: flags.tenantId }) } as CnciOptionsInput;
+  const { tenantId, meshMode, meshPrefixLength } = flags;
+  return { ...options, ...given({ tenantId, meshMode, meshPrefixLength }) } as CnciOptionsInput;
+}
+
+/** How the tenant's concentrators reach each other. */
+export function meshModeOption(): Option {
+  return new Option('--mesh-mode <kind>', 'kind of mesh; the same on all concentrators')
+    .choices(['auto', 'gre', 'vxlan'])
+    .env('SNNET_MESH_MODE');
+}
+
+export function meshPrefixLengthOption(): Option {
+  return new Option('--mesh-prefix-length <bits>', "length of the mesh network's prefix")
+    .argParser(parseNumber)
+    .env('SNNET_MESH_PREFIX_LENGTH');
 }
 
 /** The option that names a concentrator's tenant. */

@@ -1,6 +1,14 @@
+import type { DryRun } from '../plan';
+
 /** Prints a result: data for scripts, text for people. */
 export function print(json: boolean | undefined, result: { data: unknown; text: string }): void {
   process.stdout.write(`${json === true ? JSON.stringify(result.data, null, 2) : result.text}\n`);
+}
+
+/** Prints what an operation would do. */
+export function printPlan(json: boolean | undefined, { plan, text }: DryRun): void {
+  const shown = text === '' ? 'nothing to do' : text;
+  print(json, { data: { operation: plan.operation, steps: plan.steps, text }, text: shown });
 }
 
 /** Prints one of many results that come as time goes by: one line each. */

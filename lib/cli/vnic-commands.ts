@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { ComputeNode } from '../compute-node';
-import type { CreatedVnic, DestroyedVnic, DryRun, TunnelEvent } from '../compute-node';
+import type { CreatedVnic, DestroyedVnic, TunnelEvent } from '../compute-node';
 import { interruptible } from './interrupt';
 import { addHostOptions, toNodeOptions } from './options';
-import { print } from './output';
+import { print, printPlan } from './output';
 import { addCnciVnicOptions, addVnicOptions, toCnciVnicConfig, toVnicConfig } from './vnic-options';
 import type { ConfigFlags } from './vnic-options';
 
@@ -71,11 +71,6 @@ function run<F extends ConfigFlags, C>(
       await node.settle();
     }),
   );
-}
-
-function printPlan(json: boolean | undefined, { plan, text }: DryRun): void {
-  const shown = text === '' ? 'nothing to do' : text;
-  print(json, { data: { operation: plan.operation, steps: plan.steps, text }, text: shown });
 }
 
 /** The queues of a tap are closed with this process: their numbers mean nothing to anybody. */

@@ -1,28 +1,48 @@
 import { parseAlias } from '../alias';
 import { Host, resetLinks } from '../host';
 import type { HostHooks, PhysicalLink, ResetReport } from '../host';
-import { gatewayOf, parseCallOptions, parseCnciOptions, parseRemoteSubnet } from '../model';
+import { probe } from '../kernel';
+import {
+  gatewayOf,
+  parseCallOptions,
+  parseCnciOptions,
+  parseNeighbors,
+  parseRemoteSubnet,
+} from '../model';
 import type {
   CallOptionsInput,
   CnciOptions,
   CnciOptionsInput,
+  MeshKind,
+  NeighborInput,
   RemoteSubnetConfigInput,
   TunnelKind,
 } from '../model';
+import { dryRunOf } from '../plan';
+import type { DryRun, Plan } from '../plan';
 import { rebuildCnci } from '../topology';
 import type { Finding, KnownTunnel } from '../topology';
+import { Mesh, meshView } from './mesh';
 import type {
   CnciReport,
   CnciSubnetTopology,
   CnciTopology,
   RemoteSubnet,
   RemovedSubnet,
+  UpdatedNeighbors,
 } from './results';
 import { RemoteSubnets } from './subnets';
 import { CnciTable } from './table';
 import type { CnciSubnet } from './table';
 
 const ANY_MAC = '00:00:00:00:00:00';
+
+/** Operations that can be planned without being done, with what they take. */
+export interface PlannableCnciOperations {
+  readonly addRemoteSubnet: RemoteSubnetConfigInput;
+  readonly delRemoteSubnet: RemoteSubnetConfigInput;
+  readonly updateNeighbors: readonly NeighborInput[];
+}
 
 /**
  * A tenant's concentrator: ends the tunnels of all the tenant's subnets and carries each subnet's
@@ -36,12 +56,17 @@ export class Cnci {
   readonly #tenantId: string;
   readonly #table = new CnciTable();
   readonly #subnets: RemoteSubnets;
+  readonly #mesh: Mesh;
   #findings: readonly Finding[] = [];
 
-  private constructor(host: Host, tenantId: string) {
+  private constructor(host: Host, options: CnciOptions, meshKind: MeshKind) {
     this.#host = host;
-    this.#tenantId = tenantId;
+    this.#tenantId = options.tenantId;
     this.#subnets = new RemoteSubnets(host, this.#table);
+    this.#mesh = new Mesh(host, this.#table, {
+      kind: meshKind,
+      prefixLength: options.meshPrefixLength,
+    });
   }
 
   /**
@@ -56,14 +81,14 @@ export class Cnci {
   /** @internal */
   static async openWith(options: CnciOptions, hooks: HostHooks): Promise<Cnci> {
     const host = await Host.open('Cnci.open', options, hooks);
-    const cnci = new Cnci(host, options.tenantId);
     try {
+      const cnci = new Cnci(host, options, await chooseMeshKind(host.mode, options));
       await cnci.rebuildTopology();
+      return cnci;
     } catch (error) {
       await host.close();
       throw error;
     }
-    return cnci;
   }
 
   /** UUID of this concentrator. */
@@ -115,6 +140,34 @@ export class Cnci {
     );
   }
 
+  /**
+   * Says who the tenant's concentrators are, this one among them: makes the mesh device where it is
+   * not there, and sees to it that exactly these are reached through it, each with its subnet. All or
+   * nothing, and idempotent; what is there is read from the kernel each time.
+   *
+   * @throws {@link APIError} `SNNET_INPUT_…` (a list that contradicts itself, or without this
+   * concentrator), `SNNET_VNI_TAKEN`, `SNNET_KEY_RANGE`, `SNNET_LINK_FOREIGN`,
+   * `SNNET_KIND_UNSUPPORTED`, `SNNET_KERNEL_FAILED`.
+   */
+  async updateNeighbors(
+    neighbors: readonly NeighborInput[],
+    options?: CallOptionsInput,
+  ): Promise<UpdatedNeighbors> {
+    const operation = 'updateNeighbors';
+    const parsed = parseNeighbors(neighbors, operation);
+    return await this.#host.alone(operation, parseCallOptions(options, operation), (call) =>
+      this.#mesh.update(parsed, call),
+    );
+  }
+
+  /** A dry run: what the operation would do now, as data and as text. Touches nothing. */
+  plan<O extends keyof PlannableCnciOperations>(
+    operation: O,
+    config: PlannableCnciOperations[O],
+  ): DryRun {
+    return dryRunOf(this.#plan(operation, config), (ifIndex) => this.#nameOf(ifIndex));
+  }
+
   /** Throws the database away and builds it from the kernel. Inconsistencies are reported. */
   async rebuildTopology(options?: CallOptionsInput): Promise<CnciReport> {
     const parsed = parseCallOptions(options, 'rebuildTopology');
@@ -134,6 +187,7 @@ export class Cnci {
   /** The topology at this moment: plain, frozen data. */
   topology(): CnciTopology {
     const { linkName, address, mtu } = this.#host.computeLink;
+    const { mesh } = this.#table;
     return Object.freeze({
       type: 'cnci',
       id: this.id,
@@ -141,6 +195,7 @@ export class Cnci {
       mode: this.mode,
       computeLink: Object.freeze({ linkName, address, mtu }),
       subnets: Object.freeze([...this.#table.all()].map(viewOf)),
+      ...(mesh !== undefined && { mesh: meshView(mesh) }),
       findings: this.#findings,
     });
   }
@@ -165,11 +220,37 @@ export class Cnci {
     const remotes = await this.#readRemotes();
     this.#table.replace(view, (ifIndex) => remotes.get(ifIndex) ?? []);
     this.#host.anchor.adopt(view.anchors);
-    this.#host.anchor.update(this.#table.countVxlan());
+    await this.#mesh.adopt(view.mesh);
     this.#findings = Object.freeze([...view.findings]);
     let tunnels = 0;
     for (const entry of this.#table.all()) tunnels += entry.tunnels.size + entry.remotes.size;
-    return Object.freeze({ subnets: view.subnets.size, tunnels, findings: this.#findings });
+    return Object.freeze({
+      subnets: view.subnets.size,
+      tunnels,
+      neighbours: this.#table.mesh?.neighbours.size ?? 0,
+      findings: this.#findings,
+    });
+  }
+
+  #plan(operation: keyof PlannableCnciOperations, config: unknown): Plan {
+    switch (operation) {
+      case 'addRemoteSubnet':
+        return this.#subnets.planAddition(parseRemoteSubnet(config, 'plan'));
+      case 'delRemoteSubnet':
+        return this.#subnets.planRemoval(parseRemoteSubnet(config, 'plan'));
+      case 'updateNeighbors':
+        return this.#mesh.plan(parseNeighbors(config, 'plan'));
+    }
+  }
+
+  #nameOf(ifIndex: number): string | undefined {
+    const links = [...this.#table.all()].flatMap(({ bridge, vxlan, tunnels }) => [
+      bridge,
+      vxlan,
+      ...tunnels.values(),
+    ]);
+    const known = [...links, this.#table.mesh?.link, ...this.#host.physical.compute];
+    return known.find((link) => link?.ifIndex === ifIndex)?.linkName;
   }
 
   // The all-zero entries of VXLAN devices: one for each compute node.
@@ -186,6 +267,13 @@ export class Cnci {
 /** Opens a concentrator with hooks that only tests use. @internal */
 export async function openCnci(options: CnciOptionsInput, hooks: HostHooks): Promise<Cnci> {
   return await Cnci.openWith(parseCnciOptions(options, 'Cnci.open'), hooks);
+}
+
+// Geneve knows one remote for each device, and all concentrators of a tenant must agree.
+async function chooseMeshKind(mode: TunnelKind, options: CnciOptions): Promise<MeshKind> {
+  if (options.meshMode !== 'auto') return options.meshMode;
+  if (mode !== 'geneve') return mode;
+  return (await probe()).linkKinds.gre ? 'gre' : 'vxlan';
 }
 
 // A compute node in the same namespace has its own.

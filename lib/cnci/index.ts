@@ -1,8 +1,12 @@
 export { Cnci, openCnci } from './cnci';
+export type { PlannableCnciOperations } from './cnci';
 export type {
   CnciReport,
   CnciSubnetTopology,
   CnciTopology,
+  MeshNeighbour,
+  MeshTopology,
   RemoteSubnet,
   RemovedSubnet,
+  UpdatedNeighbors,
 } from './results';

@@ -1,4 +1,4 @@
-import type { TunnelKind } from '../model';
+import type { MeshKind, TunnelKind } from '../model';
 import type { Finding } from '../topology';
 
 /** What `addRemoteSubnet` gives. */
@@ -21,11 +21,33 @@ export interface RemovedSubnet {
   readonly removed: boolean;
 }
 
+/** What `updateNeighbors` gives. */
+export interface UpdatedNeighbors {
+  readonly linkName: string;
+  readonly kind: MeshKind;
+  /** GRE key, or VXLAN network identifier. */
+  readonly key: number;
+  /** This concentrator's address in the mesh. */
+  readonly tunnelIp: string;
+  /** Bytes. */
+  readonly mtu: number;
+  /** This call made the device. */
+  readonly created: boolean;
+  /** False where everything was so already: nothing was sent to the kernel. */
+  readonly isChanged: boolean;
+  /** Neighbours by their address in the mesh; the same for the next two. */
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+}
+
 /** What `rebuildTopology` found. */
 export interface CnciReport {
   readonly subnets: number;
   /** Compute nodes reached, over all subnets. */
   readonly tunnels: number;
+  /** Other concentrators in the mesh. */
+  readonly neighbours: number;
   readonly findings: readonly Finding[];
 }
 
@@ -41,7 +63,31 @@ export interface CnciTopology {
     readonly mtu: number;
   };
   readonly subnets: readonly CnciSubnetTopology[];
+  /** The tunnel among the tenant's concentrators; absent where there is none. */
+  readonly mesh?: MeshTopology;
   readonly findings: readonly Finding[];
+}
+
+export interface MeshTopology {
+  readonly linkName: string;
+  readonly ifIndex: number;
+  readonly kind: MeshKind;
+  /** Bytes. */
+  readonly mtu: number;
+  /** GRE key, or VXLAN network identifier. */
+  readonly key?: number;
+  /** This concentrator's address in the mesh. */
+  readonly tunnelIp?: string;
+  readonly prefixLength?: number;
+  readonly neighbours: readonly MeshNeighbour[];
+}
+
+/** Another of the tenant's concentrators, as the kernel knows it. */
+export interface MeshNeighbour {
+  readonly tunnelIp: string;
+  readonly physicalIp?: string;
+  /** CIDR. */
+  readonly subnet?: string;
 }
 
 export interface CnciSubnetTopology {

@@ -1,13 +1,22 @@
 import { ANCHOR_VNI } from '../device';
 import { APIError } from '../errors';
 import type { Call, Host } from '../host';
-import { checkKeyFits, gatewayOf } from '../model';
-import type { RemoteSubnetConfig, TunnelKind } from '../model';
+import {
+  checkKeyFits,
+  containsAddress,
+  gatewayOf,
+  networkAddress,
+  tryParseIpv4Cidr,
+} from '../model';
+import type { Ipv4Cidr, RemoteSubnetConfig, TunnelKind } from '../model';
+import { makePlan } from '../plan';
+import type { Plan } from '../plan';
 import type { KnownTunnel } from '../topology';
 import { planAddition, planRemoval } from './plan-subnet';
 import type { SubnetAddition } from './plan-subnet';
 import type { RemoteSubnet, RemovedSubnet } from './results';
-import type { CnciSubnet, CnciTable } from './table';
+import { CnciSubnet } from './table';
+import type { CnciTable } from './table';
 
 const ADD = 'addRemoteSubnet';
 
@@ -19,6 +28,26 @@ export class RemoteSubnets {
   constructor(host: Host, table: CnciTable) {
     this.#host = host;
     this.#table = table;
+  }
+
+  /** What `add` would do now. */
+  planAddition(config: RemoteSubnetConfig): Plan {
+    const kind = config.mode ?? this.#host.mode;
+    checkKeyFits(kind, config.subnetKey, 'plan');
+    const entry = this.#table.get(config.subnet) ?? new CnciSubnet(config.subnet);
+    const known = entry.tunnelTo(config.cnIp);
+    if (known !== undefined && entry.bridge !== undefined) {
+      checkAgrees(known, kind, config);
+      return makePlan(ADD, []);
+    }
+    this.#checkIsFree(kind, config, entry);
+    return planAddition(this.#host, kind, config, entry).plan;
+  }
+
+  /** What `remove` would do now. */
+  planRemoval(config: RemoteSubnetConfig): Plan {
+    const entry = this.#table.get(config.subnet) ?? new CnciSubnet(config.subnet);
+    return planRemoval(this.#host, entry, config.cnIp);
   }
 
   async add(config: RemoteSubnetConfig, call: Call): Promise<RemoteSubnet> {
@@ -88,6 +117,7 @@ export class RemoteSubnets {
 
   /** Refuses a key that the kernel, or this subnet's tunnel, has for something else. */
   #checkIsFree(kind: TunnelKind, config: RemoteSubnetConfig, entry: CnciSubnet): void {
+    this.#checkMesh(kind, config);
     if (kind !== 'vxlan') return;
     if (entry.vxlan !== undefined) checkAgrees(entry.vxlan, kind, config);
     const isOwn = Number(config.subnetKey) === ANCHOR_VNI;
@@ -104,6 +134,37 @@ export class RemoteSubnets {
         : `subnet ${String(other?.subnet)} uses it`,
     });
   }
+
+  /** Refuses what the mesh among the tenant's concentrators has already. */
+  #checkMesh(kind: TunnelKind, { subnet, subnetKey }: RemoteSubnetConfig): void {
+    const { mesh } = this.#table;
+    if (mesh === undefined) return;
+    if (kind === 'vxlan' && mesh.link.kind === 'vxlan' && mesh.link.key === subnetKey) {
+      throw new APIError('SNNET_VNI_TAKEN', {
+        operation: ADD,
+        field: 'subnetKey',
+        value: subnetKey,
+        detail: `the mesh ${mesh.link.linkName} uses it`,
+      });
+    }
+    const route = mesh.routes.find(({ destination }) => overlaps(destination, subnet));
+    if (route === undefined) return;
+    throw new APIError('SNNET_INPUT_INVALID', {
+      operation: ADD,
+      field: 'subnet',
+      value: subnet,
+      expected: 'a subnet that no other concentrator of the tenant has',
+      detail: `the mesh leads to ${route.destination}`,
+    });
+  }
+}
+
+function overlaps(network: string, subnet: Ipv4Cidr): boolean {
+  const other = tryParseIpv4Cidr(network);
+  if (other === undefined) return false;
+  return (
+    containsAddress(other, networkAddress(subnet)) || containsAddress(subnet, networkAddress(other))
+  );
 }
 
 function checkAgrees(known: KnownTunnel, kind: TunnelKind, config: RemoteSubnetConfig): void {

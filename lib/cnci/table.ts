@@ -1,5 +1,6 @@
 import type { Ipv4Address, Ipv4Cidr } from '../model';
 import type { CnciView, KnownLink, KnownTunnel } from '../topology';
+import type { MeshState } from './mesh-state';
 
 /** One subnet of the tenant on this concentrator. */
 export class CnciSubnet {
@@ -26,6 +27,8 @@ export class CnciSubnet {
 /** The subnets of a concentrator, by CIDR. */
 export class CnciTable {
   readonly #subnets = new Map<string, CnciSubnet>();
+  /** The mesh among the tenant's concentrators, as it was read or made last. */
+  mesh: MeshState | undefined;
 
   get(subnet: Ipv4Cidr): CnciSubnet | undefined {
     return this.#subnets.get(subnet);
@@ -50,8 +53,9 @@ export class CnciTable {
     }
   }
 
+  /** Devices that keep the kernel's socket in use. */
   countVxlan(): number {
-    let count = 0;
+    let count = this.mesh?.link.kind === 'vxlan' ? 1 : 0;
     for (const entry of this.#subnets.values()) if (entry.vxlan !== undefined) count += 1;
     return count;
   }

@@ -6,6 +6,7 @@ import {
   parseCnciVnicConfig,
   parseCnciVnicRef,
   parseNodeOptions,
+  parseRepointConfig,
   parseVnicConfig,
   parseVnicRef,
 } from '../model';
@@ -14,11 +15,12 @@ import type {
   CnciVnicConfigInput,
   NodeOptions,
   NodeOptionsInput,
+  RepointConfigInput,
   TunnelKind,
   VnicConfigInput,
 } from '../model';
-import { describePlan } from '../plan';
-import type { Plan } from '../plan';
+import { dryRunOf } from '../plan';
+import type { DryRun, Plan } from '../plan';
 import { viewComputeNode } from '../topology';
 import type { ComputeNodeView, Finding } from '../topology';
 import { checkKey } from './checks';
@@ -32,6 +34,8 @@ import type { Database, RebuildReport } from './maintenance';
 import { planVnicConfirmation, planVnicCreation, planVnicDestruction } from './plan-vnic';
 import { Repairer } from './repair';
 import type { RepairOptions, RepairReport } from './repair';
+import { Repointer } from './repoint';
+import type { RepointReport } from './repoint';
 import type { CreatedVnic, DestroyedVnic } from './results';
 import { takeSnapshot } from './snapshot';
 import type { NodeTopology } from './snapshot';
@@ -40,19 +44,13 @@ import { SubnetMender } from './subnet-mender';
 import { Watcher } from './watcher';
 import type { NodeEvent } from './watcher';
 
-/** What a call would do to the kernel, without doing it. */
-export interface DryRun {
-  readonly plan: Plan;
-  /** The same as commands of `ip` and `bridge`, one for each line. */
-  readonly text: string;
-}
-
 /** Operations that can be planned without being done, with what they take. */
 export interface PlannableOperations {
   readonly createVnic: VnicConfigInput;
   readonly destroyVnic: VnicConfigInput;
   readonly createCnciVnic: CnciVnicConfigInput;
   readonly destroyCnciVnic: CnciVnicConfigInput;
+  readonly repointConcentrator: RepointConfigInput;
 }
 
 /**
@@ -72,6 +70,7 @@ export class ComputeNode {
   readonly #creator: VnicCreator;
   readonly #destroyer: VnicDestroyer;
   readonly #cnciVnics: CnciVnics;
+  readonly #repointer: Repointer;
   readonly #watcher: Watcher;
   #findings: readonly Finding[] = [];
 
@@ -84,6 +83,7 @@ export class ComputeNode {
     this.#mender = new SubnetMender(host, this.#subnets);
     this.#creator = new VnicCreator(host, this.#subnets, this.#mender);
     this.#destroyer = new VnicDestroyer(host, this.#subnets);
+    this.#repointer = new Repointer(host, this.#subnets);
     this.#watcher = new Watcher(host, links, () => this.dbRebuild());
   }
 
@@ -232,10 +232,28 @@ export class ComputeNode {
     });
   }
 
+  /**
+   * A concentrator has another address: all tunnels that lead to it lead there from now on, in one
+   * transaction, without being taken down. An interrupted move is completed by the same call, or by
+   * {@link repair}. Deliver the events that it returns, to the new address and to the former one.
+   *
+   * @throws {@link APIError} `SNNET_TUNNEL_TAKEN` (a tunnel with the same key leads there already),
+   * `SNNET_ALIAS_TOO_LONG`, `SNNET_LINK_INCONSISTENT`, `SNNET_KERNEL_FAILED`.
+   */
+  async repointConcentrator(
+    config: RepointConfigInput,
+    options?: CallOptionsInput,
+  ): Promise<RepointReport> {
+    const operation = 'repointConcentrator';
+    const parsed = parseRepointConfig(config, operation);
+    return await this.#host.alone(operation, parseCallOptions(options, operation), (call) =>
+      this.#repointer.run(parsed, call),
+    );
+  }
+
   /** A dry run: what the operation would do now, as data and as text. Touches nothing. */
   plan<O extends keyof PlannableOperations>(operation: O, config: PlannableOperations[O]): DryRun {
-    const plan = this.#plan(operation, config);
-    return Object.freeze({ plan, text: describePlan(plan, (ifIndex) => this.#nameOf(ifIndex)) });
+    return dryRunOf(this.#plan(operation, config), (ifIndex) => this.#nameOf(ifIndex));
   }
 
   /** The topology at this moment: plain, frozen data. */
@@ -301,6 +319,8 @@ export class ComputeNode {
         return this.#cnciVnics.planCreation(parseCnciVnicConfig(config, 'plan'));
       case 'destroyCnciVnic':
         return this.#cnciVnics.planDestruction(parseCnciVnicRef(config, 'plan'));
+      case 'repointConcentrator':
+        return this.#repointer.plan(parseRepointConfig(config, 'plan'));
     }
   }
 

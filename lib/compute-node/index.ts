@@ -1,9 +1,10 @@
 export type { CreatedCnciVnic, DestroyedCnciVnic } from './cnci-vnics';
 export { ComputeNode, openComputeNode } from './compute-node';
-export type { DryRun, PlannableOperations } from './compute-node';
+export type { PlannableOperations } from './compute-node';
 export type { ContainerNetwork, TunnelEvent } from './events';
 export type { RebuildReport } from './maintenance';
 export type { RepairEvent, RepairOptions, RepairReport } from './repair';
+export type { RepointEvent, RepointReport } from './repoint';
 export type { CreatedVnic, DestroyedVnic } from './results';
 export type { LinkTopology, NodeTopology, SubnetTopology } from './snapshot';
 export { CnciVnic, Vnic } from './vnic';

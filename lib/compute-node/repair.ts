@@ -9,6 +9,7 @@ import type { Step } from '../plan';
 import { identityKey } from '../topology';
 import type { ComputeNodeView, Finding, SubnetView } from '../topology';
 import type { TunnelEvent } from './events';
+import { planMove } from './plan-repoint';
 import type { SubnetTable } from './subnet';
 import type { SubnetMender } from './subnet-mender';
 
@@ -87,6 +88,8 @@ export class Repairer {
         return await this.#remake(finding);
       case 'reattach':
         return await this.#reattach(finding, subnet);
+      case 'realias':
+        return await this.#realias(finding);
     }
   }
 
@@ -132,6 +135,20 @@ export class Repairer {
     await this.#run([
       { op: 'link.set', ifindex, up: true, ...(!isBridge && { master: subnet.bridge.ifIndex }) },
     ]);
+    return undefined;
+  }
+
+  /** Ends what `repointConcentrator` began; the concentrators may not have heard of it. */
+  async #realias(finding: Finding): Promise<string | undefined> {
+    const subnet = this.#subnets.get(finding.subnet ?? '');
+    if (subnet === undefined) return 'its subnet is unknown';
+    const move = planMove(this.#host, subnet, subnet.scope.concIp);
+    // What an earlier finding of the same subnet led to.
+    if (move.steps.length === 0) return undefined;
+    const { scope, tunnel, key } = subnet;
+    await this.#run(move.steps);
+    this.#subnets.move(move);
+    this.#report('tunnel-add', { scope, tunnel }, key);
     return undefined;
   }
 

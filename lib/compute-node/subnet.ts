@@ -1,6 +1,7 @@
 import type { Scope } from '../alias';
 import type { Host, SharedWork } from '../host';
 import type { TunnelKind, VnicConfig } from '../model';
+import type { Step } from '../plan';
 import { identityKey } from '../topology';
 import type { ComputeNodeView, KnownLink, KnownTunnel, KnownVnic, SubnetView } from '../topology';
 import type { LinkIndex } from './link-index';
@@ -58,6 +59,16 @@ export class Subnet {
       this.tunnel === undefined
     );
   }
+}
+
+/** A subnet's links as they are when its tunnel leads elsewhere. */
+export interface MovedSubnet {
+  readonly subnet: Subnet;
+  readonly scope: Scope;
+  readonly bridge: KnownLink | undefined;
+  readonly tunnel: KnownTunnel | undefined;
+  readonly vnics: readonly KnownVnic[];
+  readonly steps: readonly Step[];
 }
 
 /** The subnets of a node, by the identity in the text of their scope. */
@@ -155,6 +166,35 @@ export class SubnetTable {
       subnet.vnics.delete(entry.ip);
       this.drop(subnet);
     });
+  }
+
+  /** From now on what happens to its links is somebody else's doing. */
+  own(subnet: Subnet): void {
+    this.setBridge(subnet, subnet.bridge);
+    this.setTunnel(subnet, subnet.tunnel);
+    for (const entry of [...subnet.vnics.values()]) {
+      if (entry.known !== undefined) this.setVnic(subnet, entry, entry.known);
+    }
+  }
+
+  /** Its concentrator has another address: the same links under another identity. */
+  move({ subnet, scope, bridge, tunnel, vnics }: MovedSubnet): void {
+    const { key, isAnnounced, hasContainerNetwork } = subnet;
+    const known = new Map(vnics.map((vnic) => [vnic.ip, vnic]));
+    const entries = [...subnet.vnics.values()];
+    subnet.vnics.clear();
+    this.clear(subnet);
+    this.drop(subnet);
+    const moved = this.obtain(scope);
+    this.setKey(moved, key);
+    this.setBridge(moved, bridge);
+    this.setTunnel(moved, tunnel);
+    Object.assign(moved, { isAnnounced, hasContainerNetwork });
+    for (const { ip, config } of entries) {
+      const vnic = known.get(ip);
+      const told = config && Object.freeze({ ...config, concIp: scope.concIp });
+      if (vnic !== undefined) this.setVnic(moved, newEntry(ip, 'ready', told), vnic);
+    }
   }
 
   /** Keeps what a caller who gave up should have told others; whoever calls next for the subnet gets it. */

@@ -7,6 +7,7 @@ export type {
   DrawableCnciVnic,
   DrawableFinding,
   DrawableLink,
+  DrawableMesh,
   DrawableNode,
   DrawableNodeSubnet,
   DrawableUplink,

@@ -1,4 +1,4 @@
-import type { Drawable, DrawableCnci, DrawableNode } from './shape';
+import type { Drawable, DrawableCnci, DrawableMesh, DrawableNode } from './shape';
 import { titleOf, tunnelWords } from './words';
 
 /**
@@ -22,10 +22,14 @@ class Chart {
   /** Which boxes end tunnels on a CNCI: by its address, a compute node's address, kind and key. */
   readonly #farEnds = new Map<string, string>();
   readonly #outside = new Set<string>();
+  /** Meshes by the address of their concentrator, kind and key. */
+  readonly #meshes = new Map<string, string>();
 
   constructor(drawables: readonly Drawable[]) {
     drawables.forEach((drawable, index) => {
       if (drawable.type !== 'cnci') return;
+      const { mesh, computeLink } = drawable;
+      if (mesh !== undefined) this.#meshes.set(meshKey(computeLink.address, mesh), meshId(index));
       drawable.subnets.forEach((subnet, at) => {
         for (const { kind, key, cnIp } of subnet.tunnels) {
           const end = tunnelKey(drawable.computeLink.address, cnIp, kind, key);
@@ -66,7 +70,21 @@ class Chart {
       const name = subnet.bridge?.linkName ?? 'no bridge';
       this.#box(bridgeId(index, at), [name, cnci.tenantId, `gateway ${subnet.gateway}`]);
     });
+    this.#addMesh(cnci, index);
     this.#close(cnci, index);
+  }
+
+  // Each line once, from the lower box; to who is not in the picture there is none.
+  #addMesh({ mesh, tenantId }: DrawableCnci, index: number): void {
+    if (mesh === undefined) return;
+    const id = meshId(index);
+    this.#box(id, [mesh.linkName, tenantId, mesh.tunnelIp ?? 'no address']);
+    for (const { physicalIp } of mesh.neighbours) {
+      const far =
+        physicalIp === undefined ? undefined : this.#meshes.get(meshKey(physicalIp, mesh));
+      if (far === undefined || far.localeCompare(id, 'en', { numeric: true }) <= 0) continue;
+      this.#edges.push(`  ${id} <== ${quote([tunnelWords(mesh)])} ==> ${far}`);
+    }
   }
 
   toString(): string {
@@ -102,6 +120,14 @@ class Chart {
 
 function bridgeId(host: number, subnet: number): string {
   return `n${String(host)}s${String(subnet)}`;
+}
+
+function meshId(host: number): string {
+  return `n${String(host)}m`;
+}
+
+function meshKey(address: string, { kind, key }: DrawableMesh): string {
+  return [address, kind, String(key)].join(' ');
 }
 
 // A tenant that has one subnet on two nodes has the same key twice: both ends tell tunnels apart.

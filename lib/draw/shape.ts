@@ -71,6 +71,18 @@ export interface DrawableCnciSubnet {
   readonly tunnels: readonly DrawableCnciTunnel[];
 }
 
+/** The tunnel among a tenant's concentrators. */
+export interface DrawableMesh extends DrawableLink {
+  readonly kind: string;
+  readonly key?: number;
+  readonly tunnelIp?: string;
+  readonly neighbours: readonly {
+    readonly tunnelIp: string;
+    readonly physicalIp?: string;
+    readonly subnet?: string;
+  }[];
+}
+
 export interface DrawableCnci {
   readonly type: 'cnci';
   readonly id: string;
@@ -78,6 +90,7 @@ export interface DrawableCnci {
   readonly mode: string;
   readonly computeLink: DrawableUplink;
   readonly subnets: readonly DrawableCnciSubnet[];
+  readonly mesh?: DrawableMesh;
   readonly findings: readonly DrawableFinding[];
 }
 

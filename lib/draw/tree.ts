@@ -5,6 +5,7 @@ import type {
   DrawableCnci,
   DrawableCnciSubnet,
   DrawableFinding,
+  DrawableMesh,
   DrawableNode,
   DrawableNodeSubnet,
   DrawableUplink,
@@ -87,7 +88,10 @@ function cnciBranch(cnci: DrawableCnci, pen: Pen): Branch {
   const findings = new Findings(cnci.findings);
   const tenant: Branch = {
     text: `tenant ${cnci.tenantId}`,
-    children: orNothing(cnci.subnets.map((subnet) => cnciSubnetBranch(subnet, findings, pen))),
+    children: orNothing([
+      ...cnci.subnets.map((subnet) => cnciSubnetBranch(subnet, findings, pen)),
+      ...(cnci.mesh === undefined ? [] : [meshBranch(cnci.mesh, findings, pen)]),
+    ]),
   };
   return {
     text: headline(cnci, cnci.computeLink, pen),
@@ -109,6 +113,29 @@ function cnciSubnetBranch(subnet: DrawableCnciSubnet, findings: Findings, pen: P
       ...(bridge === undefined ? [] : marks(findings.ofLink(bridge))),
       ...tunnels,
       ...marks(findings.ofSubnet(subnet.subnet)),
+    ],
+  };
+}
+
+/** Neighbours that are drawn one by one. */
+const MOST_NEIGHBOURS = 64;
+
+function meshBranch(mesh: DrawableMesh, findings: Findings, pen: Pen): Branch {
+  const words = [`mesh ${mesh.linkName}`, tunnelWords(mesh), `MTU ${String(mesh.mtu)}`];
+  if (mesh.tunnelIp !== undefined) words.splice(1, 0, mesh.tunnelIp);
+  const more = mesh.neighbours.length - MOST_NEIGHBOURS;
+  return {
+    text: words.join(pen.dot),
+    children: [
+      ...marks(findings.ofLink(mesh)),
+      ...mesh.neighbours.slice(0, MOST_NEIGHBOURS).map(({ tunnelIp, physicalIp, subnet }) => ({
+        text: [
+          `${pen.arrow} CNCI ${tunnelIp} at ${physicalIp ?? 'an unknown address'}`,
+          subnet === undefined ? 'no subnet' : `subnet ${subnet}`,
+        ].join(pen.dot),
+        children: [],
+      })),
+      ...(more > 0 ? [{ text: `and ${String(more)} more`, children: [] }] : []),
     ],
   };
 }

@@ -6,19 +6,26 @@ import { parseTunnelKey } from './key';
 import type { TunnelKey } from './key';
 import { openFields } from './node-options';
 import type { NodeOptions, NodeOptionsInput } from './node-options';
-import { defineShape, optional } from './shape';
-import { parseTunnelKind } from './tunnel-kind';
-import type { TunnelKind } from './tunnel-kind';
+import { MESH_PREFIX_LENGTH, parseMeshPrefixLength } from './neighbors';
+import { defineShape, optional, withDefault } from './shape';
+import { parseMeshMode, parseTunnelKind } from './tunnel-kind';
+import type { MeshMode, TunnelKind } from './tunnel-kind';
 
 /** Options of `Cnci.open`. */
 export interface CnciOptionsInput extends NodeOptionsInput {
   /** The tenant that this concentrator serves. */
   readonly tenantId: string;
+  /** How the tenant's concentrators reach each other; all must have the same. Default: `auto`. */
+  readonly meshMode?: MeshMode | undefined;
+  /** Length of the mesh network's prefix, 8 to 30; all must have the same. Default: 18. */
+  readonly meshPrefixLength?: number | undefined;
 }
 
 /** Parsed {@link CnciOptionsInput}: canonical and frozen, defaults filled in. */
 export interface CnciOptions extends NodeOptions {
   readonly tenantId: TenantId;
+  readonly meshMode: MeshMode;
+  readonly meshPrefixLength: number;
 }
 
 /** A subnet on a compute node that a concentrator is to reach. */
@@ -44,6 +51,8 @@ export interface RemoteSubnetConfig {
 const parseOptionsShape = defineShape('options', {
   ...openFields,
   tenantId: (value: unknown, field: string) => parseId<TenantId>(value, field),
+  meshMode: withDefault(parseMeshMode, 'auto'),
+  meshPrefixLength: withDefault(parseMeshPrefixLength, MESH_PREFIX_LENGTH),
 });
 
 const parseRemoteShape = defineShape('config', {

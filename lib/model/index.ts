@@ -49,14 +49,23 @@ export { parseLogger, SILENT_LOGGER } from './logger';
 export type { Logger } from './logger';
 export { macOfAddress, parseMac } from './mac';
 export type { MacAddress } from './mac';
-export { mtuFor, parseMtu, tunnelOverhead } from './mtu';
+export { meshMtuFor, mtuFor, parseMtu, tunnelOverhead } from './mtu';
+export {
+  MESH_PREFIX_LENGTH,
+  parseMeshPrefixLength,
+  parseNeighbors,
+  tellNeighborhood,
+} from './neighbors';
+export type { Neighbor, NeighborContext, Neighborhood, NeighborInput } from './neighbors';
 export { parseNetns, parseNodeOptions, parsePort } from './node-options';
 export type { NodeOptions, NodeOptionsInput } from './node-options';
 export { parseBoolean, parseChoice, parseInteger, parseList, refuse } from './refuse';
 export type { IntegerRange, Parser } from './refuse';
+export { parseRepointConfig } from './repoint-config';
+export type { RepointConfig, RepointConfigInput } from './repoint-config';
 export { defineShape, optional, withDefault, withOperation } from './shape';
 export type { Fields, Parsed, ShapeParser } from './shape';
-export { parseTunnelKind, parseTunnelMode, TUNNEL_KINDS } from './tunnel-kind';
-export type { TunnelKind, TunnelMode } from './tunnel-kind';
+export { parseMeshMode, parseTunnelKind, parseTunnelMode, TUNNEL_KINDS } from './tunnel-kind';
+export type { MeshKind, MeshMode, TunnelKind, TunnelMode } from './tunnel-kind';
 export { parseQueues, parseRole, parseVnicConfig, parseVnicRef } from './vnic-config';
 export type { Role, VnicConfig, VnicConfigInput } from './vnic-config';

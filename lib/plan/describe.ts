@@ -1,5 +1,14 @@
 import type { Plan } from './plan';
-import type { LinkAttributes, LinkCreate, LinkDelete, LinkSet, Step, TapCreate } from './step';
+import type {
+  GreData,
+  LinkAttributes,
+  LinkCreate,
+  LinkDelete,
+  LinkSet,
+  Step,
+  TapCreate,
+  TunnelSet,
+} from './step';
 
 /** A name for an interface index, where one is known. */
 export type NameOf = (ifindex: number) => string | undefined;
@@ -15,6 +24,18 @@ export function describePlan(plan: Plan, nameOf: NameOf = () => undefined): stri
   return plan.steps.map(({ step }) => describeStep(step, name)).join('\n');
 }
 
+/** What a call would do to the kernel, without doing it. */
+export interface DryRun {
+  readonly plan: Plan;
+  /** The same as commands of `ip` and `bridge`, one for each line. */
+  readonly text: string;
+}
+
+/** A plan that is only to be looked at, with its description. */
+export function dryRunOf(plan: Plan, nameOf?: NameOf): DryRun {
+  return Object.freeze({ plan, text: describePlan(plan, nameOf) });
+}
+
 /** One step in the same words. */
 export function describeStep(step: Step, nameOf: NameOf = () => undefined): string {
   const device = (ifindex: number): string => nameOf(ifindex) ?? `#${String(ifindex)}`;
@@ -25,6 +46,8 @@ export function describeStep(step: Step, nameOf: NameOf = () => undefined): stri
       return describeTap(step, device);
     case 'link.set':
       return describeSet(step, device);
+    case 'tunnel.set':
+      return describeTunnelSet(step, device);
     case 'link.delete':
       return describeDelete(step);
     case 'address.add':
@@ -33,7 +56,11 @@ export function describeStep(step: Step, nameOf: NameOf = () => undefined): stri
     case 'route.add':
     case 'route.delete': {
       const via = step.via === undefined ? '' : ` via ${step.via}`;
-      return `ip route ${verb(step.op)} ${step.destination}${via} dev ${device(step.ifindex)}`;
+      const metric =
+        step.metric === undefined || step.op === 'route.delete'
+          ? ''
+          : ` metric ${String(step.metric)}`;
+      return `ip route ${verb(step.op)} ${step.destination}${via} dev ${device(step.ifindex)}${metric}`;
     }
     case 'neighbour.add':
     case 'neighbour.delete':
@@ -120,11 +147,8 @@ function kindWords(step: LinkCreate): string {
       );
     }
     case 'gretap':
-    case 'gre': {
-      const { local, remote, key, pmtudisc } = step.data;
-      const pmtu = pmtudisc ? 'pmtudisc' : 'nopmtudisc';
-      return `local ${local} remote ${remote} key ${String(key)} ${pmtu}`;
-    }
+    case 'gre':
+      return greWords(step.data);
     case 'geneve':
       return `id ${String(step.data.vni)} remote ${step.data.remote} dstport ${String(step.data.port)}`;
     case 'bridge':
@@ -143,6 +167,34 @@ function describeTap(step: TapCreate, device: Device): string {
 function describeSet(step: LinkSet, device: Device): string {
   const rename = step.ifname === undefined ? '' : `name ${step.ifname}`;
   return join(`ip link set ${device(step.ifindex)}`, rename, words(step, device));
+}
+
+function greWords({ local, remote, key, pmtudisc }: GreData): string {
+  const pmtu = pmtudisc ? 'pmtudisc' : 'nopmtudisc';
+  return `local ${local} remote ${remote} key ${String(key)} ${pmtu}`;
+}
+
+function describeTunnelSet(step: TunnelSet, device: Device): string {
+  const set = `ip link set ${device(step.ifindex)}`;
+  const alias = step.alias === undefined ? '' : `alias "${step.alias}"`;
+  return join(set, alias, `type ${step.kind}`, changeWords(step));
+}
+
+function changeWords(step: TunnelSet): string {
+  switch (step.kind) {
+    case 'gretap':
+    case 'gre':
+      return greWords(step.data);
+    case 'geneve':
+      return `remote ${step.data.remote}`;
+    case 'vxlan': {
+      const { local, remote } = step.data;
+      return join(
+        local === undefined ? '' : `local ${local}`,
+        remote === undefined ? '' : `remote ${remote}`,
+      );
+    }
+  }
 }
 
 function describeDelete(step: LinkDelete): string {

@@ -1,5 +1,5 @@
-export { describePlan, describeStep } from './describe';
-export type { NameOf } from './describe';
+export { describePlan, describeStep, dryRunOf } from './describe';
+export type { DryRun, NameOf } from './describe';
 export type { Fault } from './fault';
 export { inverseOf } from './inverse';
 export { makePlan } from './plan';
@@ -23,6 +23,7 @@ export type {
   StepOp,
   SysctlSet,
   TapCreate,
+  TunnelSet,
   VethPeer,
   VxlanData,
 } from './step';

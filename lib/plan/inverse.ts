@@ -1,4 +1,4 @@
-import type { LinkCreate, LinkSet, Step, TapCreate } from './step';
+import type { LinkCreate, LinkSet, Step, TapCreate, TunnelSet } from './step';
 
 /**
  * What undoes a step that was done. Deletions have no inverse: they come last, so nothing after them
@@ -11,6 +11,8 @@ export function inverseOf(step: Step): Step | undefined {
       return deletionOf(step);
     case 'link.set':
       return restorationOf(step);
+    case 'tunnel.set':
+      return formerTunnel(step);
     case 'link.delete':
       return undefined;
     case 'address.add':
@@ -45,4 +47,15 @@ function restorationOf(step: LinkSet): Step | undefined {
   if (step.before === undefined) return undefined;
   const { op, ifindex, before, ...after } = step;
   return { op, ifindex, ...before, before: after };
+}
+
+function formerTunnel(step: TunnelSet): Step | undefined {
+  if (step.before === undefined) return undefined;
+  const { data, alias } = step;
+  // What a kind's data is, its `before` is too.
+  return {
+    ...step,
+    ...step.before,
+    before: { data, ...(alias !== undefined && { alias }) },
+  } as TunnelSet;
 }

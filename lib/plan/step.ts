@@ -106,6 +106,29 @@ export interface LinkSet extends LinkAttributes {
   readonly before?: LinkAttributes & { readonly ifname?: string };
 }
 
+interface TunnelSetBase {
+  readonly op: 'tunnel.set';
+  readonly ifindex: number;
+  /** In the same message: the link's identity changes with where it leads. */
+  readonly alias?: string;
+}
+
+type TunnelSetOf<Kind extends string, Data> = TunnelSetBase & {
+  readonly kind: Kind;
+  readonly data: Data;
+  /** As it was before: the inverse. Left out, the change is not undone. */
+  readonly before?: { readonly data: Data; readonly alias?: string };
+};
+
+/**
+ * Changes where a tunnel that is there leads, without taking it down. Of a GRE all data is written
+ * anew; a key, a network identifier or a port of the others cannot change.
+ */
+export type TunnelSet =
+  | TunnelSetOf<'vxlan', Pick<VxlanData, 'local' | 'remote'>>
+  | TunnelSetOf<'gretap' | 'gre', GreData>
+  | TunnelSetOf<'geneve', Pick<GeneveData, 'remote'>>;
+
 /**
  * A link that is to go. It is deleted only if the kernel still shows it with this alias (or, where
  * `alias` is the empty string, with this name and no alias); an index may have been given to a stranger.
@@ -142,6 +165,8 @@ export interface RouteStep {
   readonly destination: string;
   readonly ifindex: number;
   readonly via?: string;
+  /** Of an addition; a deletion takes the route whatever its metric. */
+  readonly metric?: number;
 }
 
 /** A permanent neighbour entry. */
@@ -178,6 +203,7 @@ export type Step = (
   | LinkCreate
   | TapCreate
   | LinkSet
+  | TunnelSet
   | LinkDelete
   | AddressStep
   | RouteStep

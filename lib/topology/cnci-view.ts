@@ -1,5 +1,6 @@
 import type { CnciBridgeAlias, CnciTunnelAlias } from '../alias';
 import type { LinkRow } from '../kernel';
+import type { MeshKind } from '../model';
 import type { Finding } from './findings';
 import { linkOf, ofType, takeInventory } from './inventory';
 import type { OurLink } from './inventory';
@@ -17,11 +18,19 @@ export interface CnciSubnetView {
   readonly vxlan: KnownTunnel | undefined;
 }
 
+/** The device of the mesh among a tenant's CNCIs. */
+export interface KnownMesh extends KnownTunnel {
+  readonly kind: MeshKind;
+  /** UDP port, on VXLAN. */
+  readonly port: number | undefined;
+  readonly isUp: boolean;
+}
+
 /** A CNCI's topology as one dump of links tells it. */
 export interface CnciView {
   /** By CIDR. */
   readonly subnets: ReadonlyMap<string, CnciSubnetView>;
-  readonly mesh: KnownLink | undefined;
+  readonly mesh: KnownMesh | undefined;
   readonly anchors: readonly KnownLink[];
   readonly trash: readonly KnownLink[];
   readonly findings: readonly Finding[];
@@ -55,12 +64,29 @@ export function rebuildCnci(rows: readonly LinkRow[]): CnciView {
     findings.push(...inspect(draft));
   }
   const mesh = ofType(inventory, 'mesh')[0];
+  if (mesh?.row.isUp === false) {
+    findings.push({
+      type: 'down',
+      text: `the mesh ${mesh.row.ifname} is down; updateNeighbors brings it up`,
+      link: linkOf(mesh.row),
+      remedy: 'none',
+    });
+  }
   return {
     subnets,
-    mesh: mesh && toKnownLink(mesh.row),
+    mesh: mesh && toKnownMesh(mesh.row),
     anchors: ofType(inventory, 'anchor').map(({ row }) => toKnownLink(row)),
     trash: inventory.trash.map(toKnownLink),
     findings,
+  };
+}
+
+function toKnownMesh(row: LinkRow): KnownMesh {
+  return {
+    ...toKnownTunnel(row),
+    kind: row.kind === 'vxlan' ? 'vxlan' : 'gre',
+    port: row.data?.port,
+    isUp: row.isUp,
   };
 }
 

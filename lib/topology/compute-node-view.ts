@@ -99,7 +99,39 @@ function draftSubnets(inventory: Inventory): Map<string, Draft> {
     if (parsed.type === 'cn-tunnel') draftOf(parsed.scope).tunnel = { row, parsed };
     if (parsed.type === 'cn-vnic') draftOf(parsed.scope).vnics.push({ row, parsed });
   }
+  joinHalfMoved(drafts);
   return drafts;
+}
+
+/**
+ * A tunnel on a bridge of the same subnet, but of another address of the concentrator: a process died
+ * while it let the tunnel lead elsewhere. The tunnel goes first, so its identity is the subnet's.
+ */
+function joinHalfMoved(drafts: Map<string, Draft>): void {
+  const homeless = [...drafts.values()].filter(
+    ({ bridge, tunnel }) => bridge === undefined && tunnel !== undefined,
+  );
+  if (homeless.length === 0) return;
+  const byBridge = new Map(
+    [...drafts].flatMap(([key, draft]) =>
+      draft.bridge === undefined ? [] : [[draft.bridge.row.ifindex, { key, draft }] as const],
+    ),
+  );
+  for (const draft of homeless) {
+    const former = byBridge.get(draft.tunnel?.row.master ?? 0);
+    const bridge = former?.draft.bridge;
+    if (former === undefined || bridge === undefined) continue;
+    if (former.draft.tunnel !== undefined) continue;
+    if (ownerOf(former.draft.scope) !== ownerOf(draft.scope)) continue;
+    draft.bridge = bridge;
+    draft.vnics.push(...former.draft.vnics);
+    drafts.delete(former.key);
+  }
+}
+
+/** A scope without the address of the concentrator. */
+function ownerOf({ text }: Scope): string {
+  return identityKey(text.slice(0, text.lastIndexOf('_')));
 }
 
 function viewOf(draft: Draft, inventory: Inventory): SubnetView {
@@ -176,6 +208,16 @@ function inspect(draft: Draft): Finding[] {
 function inspectState(draft: Draft, bridge: OurLink<CnBridgeAlias>): Finding[] {
   const subnet = draft.scope.text;
   const findings: Finding[] = [];
+  for (const { row, parsed } of [bridge, ...draft.vnics]) {
+    if (parsed.scope.concIp === draft.scope.concIp) continue;
+    findings.push({
+      type: 'half-moved',
+      text: `${row.ifname} says that its concentrator is at ${parsed.scope.concIp}, but the tunnel leads to ${draft.scope.concIp}`,
+      link: linkOf(row),
+      subnet,
+      remedy: 'realias',
+    });
+  }
   const ports = [...draft.vnics, ...(draft.tunnel === undefined ? [] : [draft.tunnel])];
   for (const { row } of ports) {
     if (row.master === bridge.row.ifindex) continue;

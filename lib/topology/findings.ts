@@ -8,7 +8,7 @@ export interface Finding {
   /** The tenant subnet it is about, as `<tenant>_<subnet>_<concentrator>_<concentrator IP>` or CIDR. */
   readonly subnet?: string;
   /** What `repair` does about it; `none`: a person must decide. */
-  readonly remedy: 'remove' | 'remake' | 'reattach' | 'none';
+  readonly remedy: 'remove' | 'remake' | 'reattach' | 'realias' | 'none';
 }
 
 /**
@@ -21,6 +21,7 @@ export interface Finding {
  * - `duplicate`: two links with the same identity; one with a name of ours counts, then the one with
  *   the lower index.
  * - `foreign`: a link that is not ours, attached to a bridge of ours.
+ * - `half-moved`: a link with the former address of its concentrator, which its tunnel has left.
  * - `remnant`: a link with a name of ours and no alias.
  */
 export type FindingType =
@@ -32,4 +33,5 @@ export type FindingType =
   | 'wrong-kind'
   | 'duplicate'
   | 'foreign'
+  | 'half-moved'
   | 'remnant';

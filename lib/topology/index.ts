@@ -1,5 +1,5 @@
 export { rebuildCnci } from './cnci-view';
-export type { CnciSubnetView, CnciView } from './cnci-view';
+export type { CnciSubnetView, CnciView, KnownMesh } from './cnci-view';
 export { rebuildComputeNode, toKnownLink, viewComputeNode } from './compute-node-view';
 export type { ComputeNodeView, SubnetView } from './compute-node-view';
 export type { Finding, FindingType } from './findings';

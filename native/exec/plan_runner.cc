@@ -44,9 +44,24 @@ size_t EndBeforeDeath(const std::optional<Fault>& fault, size_t first, size_t en
 }
 
 // What a refused message may have done all the same: RTM_SETLINK changes one thing after the other
-// and stops at the first that fails. Who lacks the privilege doesn't get that far.
+// and stops at the first that fails, and so does a change of a tunnel. Who lacks the privilege
+// doesn't get that far, nor a tunnel of a kind that can't be changed.
 bool MayBeHalfDone(const Action& action, int code) {
-  return std::holds_alternative<SetLink>(action) && code != EPERM && code != ENODEV;
+  if (code == EPERM || code == ENODEV) return false;
+  return std::holds_alternative<SetLink>(action) ||
+         (std::holds_alternative<rtnl::TunnelChange>(action) && code != EOPNOTSUPP);
+}
+
+// The rest of a send goes on after a refusal, and may take away what a refused deletion left: with
+// its last address a link loses its routes.
+template <typename T>
+bool IsRemovalOf(const Action& action) {
+  const auto* change = std::get_if<Change<T>>(&action);
+  return change != nullptr && !change->add;
+}
+bool IsRemoval(const Action& action) {
+  return IsRemovalOf<rtnl::Address>(action) || IsRemovalOf<rtnl::Route>(action) ||
+         IsRemovalOf<rtnl::Neighbour>(action) || IsRemovalOf<rtnl::Fdb>(action);
 }
 
 }  // namespace
@@ -57,6 +72,8 @@ struct PlanRunner::Progress {
   std::map<size_t, sys::Tap> taps = {};
   // Steps that are decided before their messages are sent.
   std::set<size_t> settled = {};
+  // Steps that the kernel did not want.
+  std::set<size_t> refused = {};
 
   // A step got this error: tolerated, or the end of the plan. The first step in the plan's order
   // counts.
@@ -64,8 +81,21 @@ struct PlanRunner::Progress {
     settled.insert(step);
     if (Tolerates(plan.steps[step].step, error.code)) {
       outcome.tolerated.push_back(step);
-    } else if (!outcome.failure || step < outcome.failure->step) {
+      return;
+    }
+    refused.insert(step);
+    if (!outcome.failure || step < outcome.failure->step) {
       outcome.failure = StepFailure{std::move(error), step};
+    }
+  }
+
+  // Deletions that were refused are undone too: their inverse finds what is there.
+  void UndoRefusedRemovals() {
+    std::vector<size_t>& done = outcome.done;
+    for (const size_t step : refused) {
+      if (!IsRemoval(plan.steps[step].step.action)) continue;
+      const auto place = std::lower_bound(done.begin(), done.end(), step);
+      if (place == done.end() || *place != step) done.insert(place, step);
     }
   }
 };
@@ -205,6 +235,7 @@ bool PlanRunner::SendMessages(Progress& progress, size_t first, size_t end) {
     const bool is_touched = !ack || MayBeHalfDone(plan.steps[step].step.action, ack->code);
     if (is_touched && (done.empty() || done.back() != step)) done.push_back(step);
   }
+  progress.UndoRefusedRemovals();
   return !progress.outcome.failure;
 }
 
@@ -290,6 +321,8 @@ void PlanRunner::UndoMessages(const Plan& plan, RunOutcome& outcome, std::vector
     // A step that was refused for the same reason changed nothing.
     const auto& failure = outcome.failure;
     if (failure && failure->step == owners[i] && failure->error.code == ack->code) continue;
+    // What was to be deleted is there.
+    if (ack->code == EEXIST && IsRemoval(plan.steps[owners[i]].step.action)) continue;
     outcome.left.push_back({*ack, owners[i]});
   }
 }

@@ -53,9 +53,9 @@ struct SetSysctl {
   std::string value;
 };
 
-using Action =
-    std::variant<rtnl::LinkSpec, CreateTap, SetLink, DeleteLinks, Change<rtnl::Address>,
-                 Change<rtnl::Route>, Change<rtnl::Neighbour>, Change<rtnl::Fdb>, SetSysctl>;
+using Action = std::variant<rtnl::LinkSpec, CreateTap, SetLink, rtnl::TunnelChange, DeleteLinks,
+                            Change<rtnl::Address>, Change<rtnl::Route>, Change<rtnl::Neighbour>,
+                            Change<rtnl::Fdb>, SetSysctl>;
 
 struct Step {
   Action action;

@@ -55,6 +55,9 @@ struct Builder {
     messages.push_back(rtnl::ChangeLink(set.ifindex, rest));
     PutPort(messages, set.ifindex, set.attributes);
   }
+  void operator()(const rtnl::TunnelChange& change) const {
+    messages.push_back(rtnl::ChangeTunnel(change));
+  }
   void operator()(const DeleteLinks&) const {}
   void operator()(const SetSysctl&) const {}
   void operator()(const Change<rtnl::Address>& change) const {

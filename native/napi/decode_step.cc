@@ -140,6 +140,29 @@ exec::Action DecodeLinkSet(const Reader& from) {
   return to;
 }
 
+exec::Action DecodeTunnelSet(const Reader& from) {
+  rtnl::TunnelChange to;
+  to.ifindex = Index(from);
+  to.kind = from.Text("kind", kNameBytes);
+  to.alias = from.MaybeText("alias", kAliasBytes);
+  const Reader data = from.Child("data");
+  if (to.kind == "gretap" || to.kind == "gre") {
+    to.data = std::get<rtnl::Gre>(DecodeGre(from));
+  } else if (to.kind == "vxlan") {
+    rtnl::Vxlan vxlan;
+    if (data.Has("local")) vxlan.local = data.Address("local");
+    if (data.Has("remote")) vxlan.remote = data.Address("remote");
+    to.data = vxlan;
+  } else if (to.kind == "geneve") {
+    rtnl::Geneve geneve;
+    geneve.remote = data.Address("remote");
+    to.data = geneve;
+  } else {
+    from.Fail("kind", "a kind of tunnel that can be changed");
+  }
+  return to;
+}
+
 exec::DoomedLink DecodeDoomed(const Reader& from) {
   return {Index(from), from.Text("ifname", kNameBytes), from.Text("alias", kAliasBytes)};
 }
@@ -178,6 +201,7 @@ exec::Action DecodeRoute(const Reader& from) {
   to.entry.prefix_length = length;
   to.entry.ifindex = Index(from);
   if (from.Has("via")) to.entry.via = from.Address("via");
+  to.entry.metric = from.MaybeNumber("metric", 1, kMaxU32);
   return to;
 }
 
@@ -204,6 +228,7 @@ const std::map<std::string, ActionDecoder>& ActionDecoders() {
       {"link.create", DecodeLinkCreate},
       {"tap.create", DecodeTapCreate},
       {"link.set", DecodeLinkSet},
+      {"tunnel.set", DecodeTunnelSet},
       {"link.delete", DecodeLinkDelete},
       {"address.add", DecodeAddress<true>},
       {"address.delete", DecodeAddress<false>},

@@ -66,6 +66,17 @@ struct Writer {
   void operator()(const Geneve& geneve) const { PutGeneve(message, geneve); }
 };
 
+struct ChangeWriter {
+  nl::Message& message;
+  void operator()(std::monostate) const {}
+  void operator()(const Vxlan& vxlan) const {
+    if (vxlan.local) message.Put(IFLA_VXLAN_LOCAL, *vxlan.local);
+    if (vxlan.remote) message.Put(IFLA_VXLAN_GROUP, *vxlan.remote);
+  }
+  void operator()(const Gre& gre) const { PutGre(message, gre); }
+  void operator()(const Geneve& geneve) const { message.Put(IFLA_GENEVE_REMOTE, geneve.remote); }
+};
+
 // ---- reading
 
 constexpr int kMaxAttribute = 64;
@@ -170,6 +181,11 @@ void PutKindData(nl::Message& message, const LinkSpec& spec) {
   if (std::holds_alternative<std::monostate>(spec.data)) return;
   nl::Message::Nest nest(message, IFLA_INFO_DATA);
   std::visit(Writer{message}, spec.data);
+}
+
+void PutTunnelChange(nl::Message& message, const TunnelChange& change) {
+  nl::Message::Nest nest(message, IFLA_INFO_DATA);
+  std::visit(ChangeWriter{message}, change.data);
 }
 
 KindRow ReadKindData(std::string_view kind, nlattr* data) {

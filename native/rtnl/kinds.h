@@ -9,6 +9,9 @@ namespace snnet::rtnl {
 // Writes the attributes that only this kind of link has (IFLA_INFO_DATA).
 void PutKindData(nl::Message& message, const LinkSpec& spec);
 
+// Writes what the kernel lets change of a tunnel that is there; it refuses the rest even unchanged.
+void PutTunnelChange(nl::Message& message, const TunnelChange& change);
+
 // What a kind reads back; text fields stay empty where the kind has none.
 struct KindRow {
   uint32_t key = 0;

@@ -80,6 +80,19 @@ nl::Message ChangeLink(uint32_t ifindex, const LinkAttributes& attributes) {
   return message;
 }
 
+nl::Message ChangeTunnel(const TunnelChange& change) {
+  nl::Message message(RTM_NEWLINK, 0,
+                      "ip link set " + Device(change.ifindex) + " type " + change.kind);
+  message.Header(HeaderFor(change.ifindex, std::nullopt));
+  {
+    nl::Message::Nest info(message, IFLA_LINKINFO);
+    message.PutString(IFLA_INFO_KIND, change.kind);
+    PutTunnelChange(message, change);
+  }
+  if (change.alias) PutAlias(message, *change.alias);
+  return message;
+}
+
 nl::Message ChangePort(uint32_t ifindex, bool hairpin) {
   nl::Message message(
       RTM_NEWLINK, 0,

@@ -76,6 +76,17 @@ std::optional<nl::Message> FollowLink(uint32_t ifindex, const LinkAttributes& at
 
 nl::Message ChangeLink(uint32_t ifindex, const LinkAttributes& attributes);
 
+// Where a tunnel that is there leads; what is absent is left as it is, but of a GRE all is written
+// anew (kernel: net/ipv4/ip_gre.c ipgre_netlink_parms).
+struct TunnelChange {
+  uint32_t ifindex = 0;
+  std::string kind;
+  std::variant<std::monostate, Vxlan, Gre, Geneve> data;
+  // In the same message, so that the link's identity changes with it.
+  std::optional<std::string> alias;
+};
+nl::Message ChangeTunnel(const TunnelChange& change);
+
 // What a link is allowed as a bridge port. Only this message type carries it: the kernel ignores it
 // at creation and in RTM_SETLINK.
 nl::Message ChangePort(uint32_t ifindex, bool hairpin);

@@ -21,13 +21,18 @@ nl::Message Build(uint16_t type, uint16_t flags, const char* verb, const Route& 
   header.rtm_family = AF_INET;
   header.rtm_dst_len = route.prefix_length;
   header.rtm_table = RT_TABLE_MAIN;
-  header.rtm_protocol = RTPROT_STATIC;
-  header.rtm_scope = route.via ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+  if (type == RTM_NEWROUTE) {
+    header.rtm_protocol = RTPROT_STATIC;
+    header.rtm_scope = route.via ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+  } else {
+    header.rtm_scope = RT_SCOPE_NOWHERE;
+  }
   header.rtm_type = RTN_UNICAST;
   message.Header(header);
   message.Put(RTA_DST, route.destination);
   message.Put(RTA_OIF, route.ifindex);
   if (route.via) message.Put(RTA_GATEWAY, *route.via);
+  if (route.metric && type == RTM_NEWROUTE) message.Put(RTA_PRIORITY, *route.metric);
   return message;
 }
 
@@ -37,6 +42,7 @@ nl::Message AddRoute(const Route& route) {
   return Build(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, "ip route add ", route);
 }
 
+// Whoever made it: the Go original's have another protocol, and host routes another scope.
 nl::Message DeleteRoute(const Route& route) {
   return Build(RTM_DELROUTE, 0, "ip route delete ", route);
 }

@@ -14,6 +14,8 @@ struct Route {
   uint8_t prefix_length = 0;
   uint32_t ifindex = 0;
   std::optional<Ipv4> via;
+  // Not asked for when it is deleted.
+  std::optional<uint32_t> metric;
 };
 
 nl::Message AddRoute(const Route& route);

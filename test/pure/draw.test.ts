@@ -93,6 +93,36 @@ test('a concentrator is drawn with its gateway and its tunnels to each node', ()
   );
 });
 
+test('the mesh is drawn with its neighbours, and as a line between two concentrators', () => {
+  const mesh = {
+    linkName: 'cncitun',
+    ifIndex: 30,
+    mtu: 1472,
+    kind: 'gre',
+    key: 5,
+    tunnelIp: '192.168.64.1',
+    neighbours: [
+      { tunnelIp: '192.168.64.2', physicalIp: '198.51.100.22', subnet: '172.16.2.0/24' },
+    ],
+  };
+  expect(drawTree({ ...cnci, subnets: [], mesh })).toBe(
+    text(
+      'CNCI cnci-alpha · eth0 198.51.100.21 · MTU 1500',
+      '└─ tenant alpha',
+      '   └─ mesh cncitun · 192.168.64.1 · gre key 5 · MTU 1472',
+      '      └─ → CNCI 192.168.64.2 at 198.51.100.22 · subnet 172.16.2.0/24',
+    ),
+  );
+  const other: DrawableCnci = {
+    ...cnci,
+    computeLink: { ...cnci.computeLink, address: '198.51.100.22' },
+    subnets: [],
+    mesh: { ...mesh, neighbours: [{ tunnelIp: '192.168.64.1', physicalIp: '198.51.100.21' }] },
+  };
+  const lines = drawMermaid([{ ...cnci, mesh }, other]).split('\n');
+  expect(lines.filter((line) => line.includes('<=='))).toEqual(['  n0m <== "gre key 5" ==> n1m']);
+});
+
 test('the ASCII picture has no other characters', () => {
   const picture = drawTree([nodeWith(), cnci], { ascii: true });
   expect(picture).toMatch(/^[\x20-\x7e\n]*$/);

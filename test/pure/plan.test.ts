@@ -152,6 +152,34 @@ const STEPS: readonly (readonly [Step, string])[] = [
     ],
   ]),
   [
+    {
+      op: 'tunnel.set',
+      ifindex: 8,
+      kind: 'vxlan',
+      data: { remote: '192.0.2.3' },
+      alias: 'vxlan_x',
+      before: { data: { remote: '192.0.2.2' }, alias: 'vxlan_y' },
+    },
+    'ip link set #8 alias "vxlan_x" type vxlan remote 192.0.2.3',
+  ],
+  [
+    {
+      op: 'tunnel.set',
+      ifindex: 8,
+      kind: 'gretap',
+      data: { local: '192.0.2.1', remote: '192.0.2.3', key: 4, pmtudisc: true },
+    },
+    'ip link set #8 type gretap local 192.0.2.1 remote 192.0.2.3 key 4 pmtudisc',
+  ],
+  [
+    { op: 'tunnel.set', ifindex: 8, kind: 'geneve', data: { remote: '192.0.2.3' } },
+    'ip link set #8 type geneve remote 192.0.2.3',
+  ],
+  [
+    { op: 'route.add', destination: '10.0.0.0/8', ifindex: 8, via: '192.0.2.1', metric: 7 },
+    'ip route add 10.0.0.0/8 via 192.0.2.1 dev #8 metric 7',
+  ],
+  [
     { op: 'sysctl.set', name: 'net/ipv4/ip_forward', value: '1', before: '0' },
     'sysctl -w net.ipv4.ip_forward=1',
   ],
@@ -161,6 +189,7 @@ const ALL_OPS: Readonly<Record<StepOp, true>> = {
   'link.create': true,
   'tap.create': true,
   'link.set': true,
+  'tunnel.set': true,
   'link.delete': true,
   'address.add': true,
   'address.delete': true,

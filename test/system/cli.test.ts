@@ -282,6 +282,44 @@ test('a concentrator reaches a subnet, lists it, and shuts down', async () => {
   expect(await json(...cnci('shutdown'))).toMatchObject({ failed: [] });
 });
 
+test('the neighbours of a concentrator come from a file; a dry run only shows', async () => {
+  await using box = await Sandbox.open();
+  const { json, snnet } = await stand(box);
+  const directory = mkdtempSync(join(tmpdir(), 'snnet-cli-'));
+  const file = join(directory, 'neighbors.json');
+  const entry = (n: number, physicalIp: string) => ({
+    physicalIp,
+    subnet: `172.16.${String(n)}.0/24`,
+    tunnelIp: `192.168.64.${String(n)}`,
+    tunnelId: 5,
+  });
+  writeFileSync(file, JSON.stringify([entry(1, ADDRESS), entry(2, '198.51.100.22')]));
+  const neighbors = ['cnci', 'neighbors', '--neighbors', file, '--tenant-id', 'alpha'];
+  expect((await snnet(...neighbors, '--dry-run')).stdout).toMatch(/^ip link add cncitun /);
+  expect(await json(...neighbors)).toMatchObject({ created: true, added: ['192.168.64.2'] });
+  expect(await json(...neighbors)).toMatchObject({ isChanged: false });
+  expect((await snnet('cnci', 'list', '--tenant-id', 'alpha')).stdout).toMatch(
+    /^192\.168\.64\.2 {2}198\.51\.100\.22 {2}172\.16\.2\.0\/24$/m,
+  );
+  expect(await json('cnci', 'shutdown', '--tenant-id', 'alpha')).toMatchObject({ failed: [] });
+  rmSync(directory, { recursive: true });
+});
+
+test('tunnels follow a concentrator to another address', async () => {
+  await using box = await Sandbox.open();
+  const { json, snnet } = await stand(box);
+  await json('node', 'create-vnic', ...VNIC);
+  const move = ['node', 'repoint', '--from', '198.51.100.21', '--to', '198.51.100.22'];
+  expect((await snnet(...move, '--dry-run')).stdout).toMatch(
+    / type vxlan remote 198\.51\.100\.22$/m,
+  );
+  expect(await json(...move)).toMatchObject({
+    events: [{ kind: 'tunnel-add' }, { kind: 'tunnel-del', cnciIp: '198.51.100.21' }],
+  });
+  expect((await snnet(...move)).stdout).toBe('nothing to move\n');
+  await json('node', 'reset');
+});
+
 test('the topology is drawn as a tree, in ASCII, as JSON and for Mermaid', async () => {
   await using box = await Sandbox.open();
   const { json, snnet } = await stand(box);

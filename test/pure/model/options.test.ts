@@ -123,7 +123,12 @@ describe('options of a node', () => {
 
 describe('options of a concentrator', () => {
   it('are those of a node and the tenant', () => {
-    expect(parseCnciOptions({ ...FULL, tenantId: 't' })).toEqual({ ...FULL, tenantId: 't' });
+    const mesh = { meshMode: 'auto', meshPrefixLength: 18 };
+    expect(parseCnciOptions({ ...FULL, tenantId: 't' })).toEqual({
+      ...FULL,
+      ...mesh,
+      tenantId: 't',
+    });
     expect(refusalOf(() => parseCnciOptions(FULL))).toMatchObject({
       code: 'SNNET_INPUT_MISSING',
       operation: 'Cnci.open',

@@ -170,3 +170,26 @@ test('10,000 links of strangers change nothing', () => {
   expect(view.findings).toEqual([]);
   expect(view.subnets.size).toBe(1);
 });
+
+test('a tunnel that left for another address of the concentrator takes its subnet along', () => {
+  const fresh = SCOPE.replace('192.0.2.9', '192.0.2.10');
+  const gone = { ...tunnel, alias: `gre_${fresh}`, data: { ...tunnel.data, remote: '192.0.2.10' } };
+  const view = rebuildComputeNode([bridge, gone, tap, veth, peer]);
+  expect([...view.subnets.keys()]).toEqual([fresh]);
+  expect(view.subnets.get(fresh)).toMatchObject({
+    bridge: { ifIndex: 1, alias: `br_${SCOPE}` },
+    tunnel: { ifIndex: 2 },
+  });
+  expect(view.findings.map(({ type, remedy, link }) => [type, remedy, link?.ifIndex])).toEqual([
+    ['half-moved', 'realias', 1],
+    ['half-moved', 'realias', 3],
+    ['half-moved', 'realias', 4],
+  ]);
+});
+
+test('another concentrator’s tunnel on a bridge is not taken for a move', () => {
+  const other = { ...tunnel, alias: 'gre_t_s_other_192.0.2.10' };
+  const view = rebuildComputeNode([bridge, other, tap]);
+  expect(view.subnets.size).toBe(2);
+  expect(view.findings.some(({ type }) => type === 'half-moved')).toBe(false);
+});
