@@ -51,7 +51,7 @@ export class Call {
         (error: unknown) => {
           this.#waiting.delete(reject);
           // Whatever the work threw goes on as it is.
-          reject(error as Error);
+          reject(error);
         },
       );
     });

@@ -21,8 +21,8 @@ export interface RepointConfigInput {
 export interface RepointConfig {
   readonly from: Ipv4Address;
   readonly to: Ipv4Address;
-  readonly concId: ConcId | undefined;
-  readonly tenantId: TenantId | undefined;
+  readonly concId?: ConcId;
+  readonly tenantId?: TenantId;
 }
 
 const parseShape = defineShape('config', {
@@ -35,7 +35,7 @@ const parseShape = defineShape('config', {
 /** Parses which tunnels are to lead elsewhere, and where. */
 export function parseRepointConfig(input: unknown, operation: string): RepointConfig {
   const config = parseShape(input, operation);
-  if (config.from !== config.to) return Object.freeze(config);
+  if (config.from !== config.to) return config;
   return withOperation(operation, () =>
     refuse(config.to, 'to', 'another address than the one in from'),
   );

@@ -38,17 +38,16 @@ export function withDefault<T>(parse: Parser<T>, fallback: T): Parser<T> {
  * @param subject - What the object is called in an error: `config`, `options`.
  */
 export function defineShape<F extends Fields>(subject: string, fields: F): ShapeParser<F> {
-  const names = Object.keys(fields);
-  const parsers = names.map((name) => fields[name] as Parser<unknown>);
-  const places = new Map(names.map((name, place) => [name, place]));
+  const parsers = Object.entries<Parser<unknown>>(fields);
+  const places = new Map(parsers.map(([name], place) => [name, place]));
   return (input, operation) => {
     const values = readOnce(input, subject, places, operation);
     const parsed: Record<string, unknown> = {};
     let errors: APIError[] | undefined;
-    for (let place = 0; place < names.length; place += 1) {
-      const name = names[place] as string;
+    let place = 0;
+    for (const [name, parse] of parsers) {
       try {
-        const value = (parsers[place] as Parser<unknown>)(values[place], name);
+        const value = parse(values[place++], name);
         if (value !== undefined) parsed[name] = value;
       } catch (error) {
         if (!(error instanceof APIError)) throw error;

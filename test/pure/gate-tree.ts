@@ -14,7 +14,7 @@ const TIMEOUT_MS = 110_000;
 const SETTINGS: Readonly<Record<string, string>> = {
   'package.json': JSON.stringify({
     name: 'gates',
-    dependencies: { zod: '*', 'node-gyp-build': '*' },
+    dependencies: { uuid: '*', 'node-gyp-build': '*' },
     devDependencies: { prettier: '*' },
   }),
   'tsconfig.lint.json': JSON.stringify({
