@@ -22,8 +22,6 @@ constexpr uint16_t Type(int message) {
   return static_cast<uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | message);
 }
 
-constexpr size_t Padded(size_t bytes) { return (bytes + 3) & ~size_t{3}; }
-
 // Elements of a set whose keys and data have one length look alike but for those.
 class ElementWriter {
  public:

@@ -24,8 +24,6 @@ BaseChain ReadBase(const nlattr* nest) {
   return base;
 }
 
-size_t Padded(size_t bytes) { return (bytes + 3) & ~size_t{3}; }
-
 // Appends a value of so many bytes, with zeros where the kernel gave less.
 void Append(Bytes& to, const nlattr* value, size_t bytes) {
   const size_t start = to.size();
