@@ -15,16 +15,16 @@ async function openPair() {
   const bed = await Bed.open();
   const server = await bed.box.netns('server', { leaves: 'anything' });
   await bed.ipBatch([
-    `link add a type veth peer name b netns ${server.name}`,
-    'address add 192.0.2.1/24 dev a',
-    'link set a up',
+    `link add c0 type veth peer name s0 netns ${server.name}`,
+    'address add 192.0.2.1/24 dev c0',
+    'link set c0 up',
   ]);
-  const lines = `address add ${SERVER}/24 dev b\naddress add 192.0.2.3/24 dev b\nlink set b up\n`;
+  const lines = `address add ${SERVER}/24 dev s0\naddress add 192.0.2.3/24 dev s0\nlink set s0 up\n`;
   await run(['ip', '-n', server.name, '-batch', '-'], { input: lines });
   await nft(
     bed.ns,
-    `table ip t { chain c { type filter hook output priority 0; ct state new ct mark set 9; }
-                  chain n { type nat hook output priority -100; udp dport 9999 dnat to 192.0.2.3:53; } }`,
+    `table ip t { chain c { type filter hook output priority 0; ct state new ct mark set 9; };
+                  chain n { type nat hook output priority -100; udp dport 9999 dnat to 192.0.2.3:53; }; }`,
   );
   const child = new NodeChild({ code: SENDER }, { ns: bed.ns });
   await child.waitForMessages(1);

@@ -176,6 +176,18 @@ test('a flow of ICMP has a type and a code, and a zone where it lies in one', ()
   );
 });
 
+test('of many flows the first are listed', () => {
+  const flow = { protocol: 'udp', source: '192.0.2.1', destination: '192.0.2.2' } as const;
+  const flows = Array.from({ length: 30 }, (_, n) => ({
+    ...flow,
+    sourcePort: n,
+    destinationPort: 53,
+  }));
+  const lines = describeStep({ op: 'conntrack.delete', flows }).split('\n');
+  expect(lines).toHaveLength(9);
+  expect(lines.at(-1)).toBe('# conntrack -D of 22 more');
+});
+
 const elements: NftCommand = {
   op: 'elements.add',
   ...T,
