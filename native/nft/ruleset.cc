@@ -74,8 +74,7 @@ bool HasDuplicates(const SetRow& set) {
 sys::Status FillElements(nl::Socket& socket, SetRow& set) {
   const auto request = [&set] {
     return Request(NFT_MSG_GETSETELEM, set.table.family,
-                   {{NFTA_SET_ELEM_LIST_TABLE, set.table.name},
-                    {NFTA_SET_ELEM_LIST_SET, set.name}},
+                   {{NFTA_SET_ELEM_LIST_TABLE, set.table.name}, {NFTA_SET_ELEM_LIST_SET, set.name}},
                    "list set");
   };
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -197,8 +196,7 @@ sys::Result<std::vector<RuleRow>> DumpRules(nl::Socket& socket, const TableName&
         return Request(NFT_MSG_GETRULE, name.family,
                        {{NFTA_RULE_TABLE, name.name}, {NFTA_RULE_CHAIN, chain}}, "list chain");
       },
-      rules,
-      [&](const RuleRow& row) { return Is(row.table, name) && row.chain == chain; });
+      rules, [&](const RuleRow& row) { return Is(row.table, name) && row.chain == chain; });
   if (!read && read.error().code != ENOENT) return read.error();
   return rules;
 }
