@@ -38,7 +38,7 @@ export { APIError, FatalError, KernelError, LibsnnetError, isLibsnnetError } fro
 export type { ErrorCode } from './errors';
 export type { PhysicalLink, ResetReport } from './host';
 export { probe } from './kernel';
-export type { Capabilities } from './kernel';
+export type { Capabilities, NftCapabilities } from './kernel';
 export type {
   CallOptionsInput as CallOptions,
   CnciOptionsInput as CnciOptions,

@@ -50,7 +50,7 @@ export class Call {
         },
         (error: unknown) => {
           this.#waiting.delete(reject);
-          // Whatever the work threw goes on as it is.
+          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what the work threw goes on as it is
           reject(error);
         },
       );

@@ -1,7 +1,9 @@
+import { isUint8Array } from 'node:util/types';
+
 import { APIError, FatalError, KernelError } from '../errors';
 import type { APIErrorCode } from '../errors';
 import { describePlan, describeStep } from '../plan';
-import type { Fault, Plan, Step } from '../plan';
+import type { Fault, NftFamily, Plan, Step } from '../plan';
 import {
   decodeAddresses,
   decodeEvents,
@@ -12,6 +14,7 @@ import {
 import type { LinkEvent } from './decode';
 import { loadAddon } from './native';
 import type {
+  Answer,
   DumpName,
   NativeError,
   NativeHandle,
@@ -21,6 +24,15 @@ import type {
   OnTable,
   Refusal,
 } from './native';
+import { decodeFlows, decodeNftTable } from './nft-decode';
+import type {
+  ConntrackFilter,
+  ConntrackRow,
+  NftEvent,
+  NftOverview,
+  NftRuleRow,
+  NftTableState,
+} from './nft-rows';
 import type { AddressRow, LinkRow, NeighbourRow, RouteRow } from './rows';
 
 export interface KernelOptions {
@@ -49,6 +61,7 @@ export interface RowReader<T> {
 }
 
 type Listener = (events: readonly LinkEvent[]) => void;
+type NftListener = (events: readonly NftEvent[]) => void;
 
 /**
  * One network namespace, spoken to over netlink by threads of its own; the event loop never waits for
@@ -63,6 +76,7 @@ export class Kernel {
   }>();
   readonly #dumps = new Map<number, (table: NativeTable | undefined) => void>();
   #lastDump = 0;
+  readonly #nftListeners = new Set<{ readonly listener: NftListener }>();
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -96,7 +110,9 @@ export class Kernel {
    */
   async run(plan: Plan): Promise<RunResult> {
     const request = { steps: plan.steps, fault: this.#fault?.(plan) };
-    const reply = await this.#handle.run(JSON.stringify(request));
+    const reply = await (plan.steps.some(({ step }) => step.op === 'nft')
+      ? this.#handle.run(...separateBytes(request))
+      : this.#handle.run(JSON.stringify(request)));
     if (isRefusal(reply)) throw toApiError(plan.operation, reply.error);
     if (reply.failure !== undefined) throw planFailure(plan, reply, reply.failure);
     if (reply.deletionFailure !== undefined) {
@@ -160,6 +176,58 @@ export class Kernel {
     if (isRefusal(reply)) throw toApiError('watch', reply.error);
   }
 
+  /** One table with all that is in it, as it was at one moment; nothing where there is none. */
+  async nft(family: NftFamily, table: string): Promise<NftTableState | undefined> {
+    const found = answered('nft', await this.#handle.nftTable(JSON.stringify({ family, table })));
+    return found === null ? undefined : decodeNftTable(found);
+  }
+  /** The tables and chains of all families, whosever they are. */
+  async nftTables(): Promise<NftOverview> {
+    return answered('nftTables', await this.#handle.nftOverview());
+  }
+  /** The rules of one chain, in order; none where there is no such chain. */
+  async nftRules(family: NftFamily, table: string, chain: string): Promise<readonly NftRuleRow[]> {
+    return answered(
+      'nftRules',
+      await this.#handle.nftRules(JSON.stringify({ family, table, chain })),
+    );
+  }
+  /** Counts the transactions of the namespace, everybody's. */
+  async nftGeneration(): Promise<number> {
+    return answered('nftGeneration', await this.#handle.nftGeneration());
+  }
+  /** What connection tracking knows of TCP, UDP and ICMP over IPv4. */
+  async conntrack(filter: ConntrackFilter = {}): Promise<ConntrackRow[]> {
+    return decodeFlows(answered('conntrack', await this.#handle.conntrack(JSON.stringify(filter))));
+  }
+
+  /**
+   * Calls `listener` with what transactions did to tables of nftables, until the returned function is
+   * called. They are hints: read the table again. Listeners do not keep the process alive.
+   */
+  async watchNft(listener: NftListener): Promise<() => Promise<void>> {
+    const entry = { listener };
+    this.#nftListeners.add(entry);
+    try {
+      await this.#updateNftWatch();
+    } catch (error) {
+      this.#nftListeners.delete(entry);
+      throw error;
+    }
+    return async () => {
+      if (!this.#nftListeners.delete(entry) || this.#closing !== undefined) return;
+      await this.#updateNftWatch();
+    };
+  }
+
+  async #updateNftWatch(): Promise<void> {
+    const tell: NftListener = (events) => {
+      for (const { listener } of this.#nftListeners) listener(events);
+    };
+    const reply = await this.#handle.watchNft(this.#nftListeners.size > 0 ? tell : undefined);
+    if (isRefusal(reply)) throw toApiError('watchNft', reply.error);
+  }
+
   /** Waits until every link given up so far has left the kernel. */
   async settle(): Promise<void> {
     const reply = await this.#handle.settle();
@@ -212,8 +280,27 @@ export class Kernel {
   }
 }
 
+/** Bytes cross by themselves; the text has their numbers in their places. */
+function separateBytes(request: object): [text: string, buffers: Uint8Array[]] {
+  const numbers = new Map<Uint8Array, number>();
+  const text = JSON.stringify(request, function (this: object, name, value: unknown) {
+    // As it stands there: `value` is what a Buffer makes of itself for JSON.
+    const field = (this as Record<string, unknown>)[name];
+    if (!isUint8Array(field)) return value;
+    const number = numbers.get(field) ?? numbers.size;
+    numbers.set(field, number);
+    return number;
+  });
+  return [text, [...numbers.keys()]];
+}
+
 function isRefusal(reply: object): reply is Refusal {
   return 'error' in reply;
+}
+
+function answered<T>(operation: string, answer: Answer<T>): T {
+  if ('error' in answer) throw toApiError(operation, answer.error);
+  return answer.value;
 }
 
 function toKernelError(error: NativeError): KernelError {

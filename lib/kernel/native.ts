@@ -2,6 +2,14 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
 import { APIError } from '../errors';
+import type { NftFamily } from '../plan';
+import type {
+  NftChainRow,
+  NftEvent,
+  NftRuleRow,
+  NftSetRow,
+  NftTableRow,
+} from './nft-rows';
 
 /** An error of the kernel as the addon hands it over. */
 export interface NativeError {
@@ -37,13 +45,42 @@ export interface Refusal {
 export interface NativeHandle {
   open(netns: string, fresh: boolean): Promise<Refusal | Record<string, never>>;
   /** @param plan - JSON of `{ steps: [{ step, undo }, …], fault }`: one string crosses at a tenth of the price. */
-  run(plan: string): Promise<NativeReply | Refusal>;
+  run(plan: string, buffers?: readonly Uint8Array[]): Promise<NativeReply | Refusal>;
   /** Gives the last part of the table; those before it go to `onTable` with this number, not 0. */
   dump(table: DumpName, dump: number): Promise<NativeTable | Refusal>;
   readSysctl(name: string): Promise<{ readonly value: string } | Refusal>;
   watch(interest: 'none' | 'deletions' | 'all'): Promise<Refusal | Record<string, never>>;
   settle(): Promise<readonly NativeError[] | Refusal>;
   close(): Promise<Refusal | Record<string, never>>;
+  /** @param place - JSON of a {@link NftPlace}. */
+  nftTable(place: string): Promise<Answer<NativeNftTable | null>>;
+  nftOverview(): Promise<Answer<NativeNftOverview>>;
+  /** @param place - JSON of a {@link NftPlace} with a `chain`. */
+  nftRules(place: string): Promise<Answer<readonly NftRuleRow[]>>;
+  nftGeneration(): Promise<Answer<number>>;
+  /** @param filter - JSON of a filter, as `Kernel.conntrack` takes it. */
+  conntrack(filter: string): Promise<Answer<NativeTable>>;
+  watchNft(
+    listener: ((events: readonly NftEvent[]) => void) | undefined,
+  ): Promise<Refusal | Record<string, never>>;
+}
+export type Answer<T> = { readonly value: T } | Refusal;
+export interface NftPlace {
+  readonly family: NftFamily;
+  readonly table: string;
+}
+export interface NativeNftOverview {
+  readonly tables: readonly NftTableRow[];
+  readonly chains: readonly NftChainRow[];
+  readonly generation: number;
+}
+/** The verdicts of a map: codes among the numbers, chains among the texts. */
+export type NativeNftSet = Omit<NftSetRow, 'verdicts'> & { readonly verdicts?: NativeTable };
+export interface NativeNftTable extends NftTableRow {
+  readonly chains: readonly NftChainRow[];
+  readonly sets: readonly NativeNftSet[];
+  readonly rules: readonly NftRuleRow[];
+  readonly generation: number;
 }
 export type DumpName = 'link' | 'address' | 'route' | 'neighbour' | 'fdb';
 

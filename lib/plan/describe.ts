@@ -1,3 +1,4 @@
+import { describeCommand, describeFlows } from './describe-nft';
 import type { Plan } from './plan';
 import type {
   GreData,
@@ -75,6 +76,10 @@ export function describeStep(step: Step, nameOf: NameOf = () => undefined): stri
     }
     case 'sysctl.set':
       return `sysctl -w ${step.name.replaceAll('/', '.')}=${step.value}`;
+    case 'nft':
+      return step.commands.map(describeCommand).join('\n');
+    case 'conntrack.delete':
+      return describeFlows(step.flows);
   }
 }
 

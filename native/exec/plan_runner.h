@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "exec/netfilter.h"
 #include "exec/step.h"
 #include "nl/socket.h"
 #include "sys/result.h"
@@ -36,6 +37,8 @@ struct RunOutcome {
   std::vector<size_t> done;
   // The links that the inverses want deleted; the deletion lane does it.
   DeleteLinks rollback;
+  // Handles of rules that a step added, by step.
+  std::map<size_t, nft::Handles> handles;
   // Inverses that did not hold.
   std::vector<StepFailure> left;
 };
@@ -44,7 +47,8 @@ struct RunOutcome {
 // inverses when one fails. A deletion may stand only at the end of a plan; it is not run here.
 class PlanRunner {
  public:
-  static sys::Result<PlanRunner> Open();
+  // `netfilter` must outlive it.
+  static sys::Result<PlanRunner> Open(Netfilter& netfilter);
 
   RunOutcome Run(const Plan& plan);
 
@@ -52,8 +56,8 @@ class PlanRunner {
   void RollBack(const Plan& plan, RunOutcome& outcome);
 
  private:
-  PlanRunner(nl::Socket socket, sys::UniqueFd probe)
-      : socket_(std::move(socket)), probe_(std::move(probe)) {}
+  PlanRunner(nl::Socket socket, sys::UniqueFd probe, Netfilter& netfilter)
+      : socket_(std::move(socket)), probe_(std::move(probe)), netfilter_(&netfilter) {}
 
   struct Progress;
   void RunSegment(Progress& progress, size_t first, size_t end, bool dies);
@@ -62,11 +66,14 @@ class PlanRunner {
   bool PersistTaps(Progress& progress);
   void RaiseTaps(Progress& progress, const std::vector<size_t>& steps);
   std::optional<StepFailure> FindCollision(const Plan& plan, size_t first, size_t end) const;
-  void RunSysctl(Progress& progress, size_t index);
+  void RunAlone(Progress& progress, size_t index);
+  sys::Status Carry(Progress& progress, size_t index);
+  sys::Status UndoAlone(const Action& action, const nft::Handles& added);
   void UndoMessages(const Plan& plan, RunOutcome& outcome, std::vector<size_t>& indexes);
 
   nl::Socket socket_;
   sys::UniqueFd probe_;
+  Netfilter* netfilter_;
 };
 
 }  // namespace snnet::exec

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <map>
 
+#include "napi/decode_nft.h"
 #include "napi/reader.h"
 #include "sys/errno_name.h"
 
@@ -238,7 +239,9 @@ const std::map<std::string, ActionDecoder>& ActionDecoders() {
       {"neighbour.delete", DecodeNeighbour<false>},
       {"fdb.add", DecodeFdb<true>},
       {"fdb.delete", DecodeFdb<false>},
-      {"sysctl.set", DecodeSysctl}};
+      {"sysctl.set", DecodeSysctl},
+      {"nft", DecodeTransaction},
+      {"conntrack.delete", DecodeFlows}};
   return decoders;
 }
 
@@ -274,9 +277,10 @@ exec::Fault DecodeFault(const Reader& from) {
 
 }  // namespace
 
-std::optional<exec::Plan> DecodePlan(std::string text, std::string& why) {
+std::optional<exec::Plan> DecodePlan(std::string text, const std::vector<Reader::Bytes>& buffers,
+                                     std::string& why) {
   const auto document = sys::JsonDocument::Parse(std::move(text));
-  Reader::Failure failure;
+  Reader::Failure failure{.text = {}, .buffers = &buffers};
   const Reader root(document ? &document->root() : nullptr, "plan", failure);
   exec::Plan plan;
   const std::vector<Reader> readers = root.Children("steps");

@@ -5,12 +5,14 @@
 #include <string>
 
 #include "exec/step.h"
+#include "napi/reader.h"
 
 namespace snnet::napi {
 
 // A plan from JS: the JSON of `{ steps: [{ step, undo? }, …], fault? }`, the fault being
 // `{ step, errno | kill }`. Every field is checked again here; on a bad one there is no plan, and
-// `why` says which.
-std::optional<exec::Plan> DecodePlan(std::string text, std::string& why);
+// `why` says which. Bytes stand in it as numbers of `buffers`.
+std::optional<exec::Plan> DecodePlan(std::string text, const std::vector<Reader::Bytes>& buffers,
+                                     std::string& why);
 
 }  // namespace snnet::napi

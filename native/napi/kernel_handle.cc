@@ -51,13 +51,36 @@ std::optional<std::string> ReadString(const Napi::Value& value, const char* what
   return std::nullopt;
 }
 
-Napi::Value WithError(Napi::Env env, const sys::Error& error) {
+// Bytes that a plan refers to, copied once each; a TypeError and nothing for anything else.
+std::optional<std::vector<Reader::Bytes>> ReadBuffers(const Napi::Value& value) {
+  std::vector<Reader::Bytes> buffers;
+  if (value.IsUndefined()) return buffers;
+  const auto array = value.IsArray() ? value.As<Napi::Array>() : Napi::Array();
+  const uint32_t count = array.IsEmpty() ? 0 : array.Length();
+  for (uint32_t i = 0; i < count; ++i) {
+    const Napi::Value item = array.Get(i);
+    const bool is_bytes = !item.IsEmpty() && item.IsTypedArray() &&
+                          item.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+    if (!is_bytes) break;
+    const auto bytes = item.As<Napi::Uint8Array>();
+    const size_t length = bytes.ByteLength();
+    buffers.push_back(length == 0 ? Reader::Bytes()
+                                  : Reader::Bytes(bytes.Data(), bytes.Data() + length));
+  }
+  if (!array.IsEmpty() && buffers.size() == count) return buffers;
+  if (value.Env().IsExceptionPending()) value.Env().GetAndClearPendingException();
+  Napi::TypeError::New(value.Env(), "run: expected an array of Uint8Array")
+      .ThrowAsJavaScriptException();
+  return std::nullopt;
+}
+
+}  // namespace
+
+Napi::Value KernelHandle::WithError(Napi::Env env, const sys::Error& error) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("error", EncodeError(env, error));
   return object;
 }
-
-}  // namespace
 
 Napi::Function KernelHandle::Define(Napi::Env env) {
   return DefineClass(
@@ -67,7 +90,13 @@ Napi::Function KernelHandle::Define(Napi::Env env) {
        InstanceMethod<&KernelHandle::ReadSysctl>("readSysctl"),
        InstanceMethod<&KernelHandle::Watch>("watch"),
        InstanceMethod<&KernelHandle::Settle>("settle"),
-       InstanceMethod<&KernelHandle::Close>("close")});
+       InstanceMethod<&KernelHandle::Close>("close"),
+       InstanceMethod<&KernelHandle::NftTable>("nftTable"),
+       InstanceMethod<&KernelHandle::NftOverview>("nftOverview"),
+       InstanceMethod<&KernelHandle::NftRules>("nftRules"),
+       InstanceMethod<&KernelHandle::NftGeneration>("nftGeneration"),
+       InstanceMethod<&KernelHandle::Conntrack>("conntrack"),
+       InstanceMethod<&KernelHandle::WatchNft>("watchNft")});
 }
 
 KernelHandle::KernelHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<KernelHandle>(info) {
@@ -81,7 +110,8 @@ KernelHandle::KernelHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Ke
   Value().DefineProperty(Napi::PropertyDescriptor::Value(kOnTable, info[0]));
   mailbox_ = std::make_unique<Mailbox>(info.Env());
   engine_ = std::make_unique<exec::Engine>(
-      [this](std::vector<exec::LinkEvent> events) { OnEvents(std::move(events)); });
+      [this](std::vector<exec::LinkEvent> events) { OnEvents(std::move(events)); },
+      [this](std::vector<exec::NftEvent> events) { OnNftEvents(std::move(events)); });
   // After the mailbox: hooks run last first, so the threads end before what they post to.
   napi_add_env_cleanup_hook(info.Env(), EndThreads, this);
 }
@@ -167,8 +197,10 @@ Napi::Value KernelHandle::Open(const Napi::CallbackInfo& info) {
 Napi::Value KernelHandle::Run(const Napi::CallbackInfo& info) {
   auto text = ReadString(info[0], "a plan");
   if (!text) return info.Env().Undefined();
+  auto buffers = ReadBuffers(info[1]);
+  if (!buffers) return info.Env().Undefined();
   std::string why;
-  auto plan = DecodePlan(std::move(*text), why);
+  auto plan = DecodePlan(std::move(*text), *buffers, why);
   if (!plan) {
     Napi::TypeError::New(info.Env(), why).ThrowAsJavaScriptException();
     return info.Env().Undefined();
@@ -306,6 +338,7 @@ Napi::Value KernelHandle::Close(const Napi::CallbackInfo& info) {
   if (state_ != State::kOpen) return Refuse(*call);
   state_ = State::kClosed;
   SetInterest(exec::Monitor::Interest::kNone);
+  SetNftInterest(false);
   engine_->Close([this, deferred = call->deferred] {
     Finish(deferred, [this](Napi::Env env) -> Napi::Value {
       // Joins the thread that posted this, which has nothing left to do, and gives up every

@@ -53,6 +53,11 @@ const sys::JsonValue* Reader::Get(const char* name) const { return value_->Find(
 
 bool Reader::Has(const char* name) const { return Get(name) != nullptr; }
 
+bool Reader::IsText(const char* name) const {
+  const sys::JsonValue* const value = Get(name);
+  return value != nullptr && value->kind == Kind::kString;
+}
+
 Reader Reader::Child(const char* name) const {
   return Reader(Get(name), path_ + "." + name, failure_);
 }
@@ -124,6 +129,28 @@ uint32_t Reader::ToNumber(const sys::JsonValue* value, const char* name, uint32_
   }
   Fail(name, ("a whole number from " + std::to_string(min) + " to " + std::to_string(max)).c_str());
   return min;
+}
+
+int64_t Reader::Integer(const char* name, int64_t min, int64_t max) const {
+  const sys::JsonValue* const value = Get(name);
+  const double number = value != nullptr && value->kind == Kind::kNumber ? value->number : NAN;
+  const bool is_within =
+      number >= static_cast<double>(min) && number <= static_cast<double>(max);
+  if (is_within && std::trunc(number) == number) return static_cast<int64_t>(number);
+  Fail(name, ("a whole number from " + std::to_string(min) + " to " + std::to_string(max)).c_str());
+  return min;
+}
+
+Reader::Bytes Reader::Buffer(const char* name) const {
+  const sys::JsonValue* const value = Get(name);
+  const size_t count = failure_.buffers == nullptr ? 0 : failure_.buffers->size();
+  if (value != nullptr && value->kind == Kind::kNumber) {
+    for (size_t i = 0; i < count; ++i) {
+      if (value->number == static_cast<double>(i)) return (*failure_.buffers)[i];
+    }
+  }
+  Fail(name, "a Uint8Array");
+  return {};
 }
 
 bool Reader::Flag(const char* name) const { return ToFlag(Get(name), name); }

@@ -14,14 +14,18 @@ namespace snnet::napi {
 // is remembered; what is read after it is meaningless and must not be used.
 class Reader {
  public:
+  using Bytes = std::vector<uint8_t>;
   struct Failure {
     std::string text;
+    // What the object refers to by number, being too much for a text.
+    const std::vector<Bytes>* buffers = nullptr;
   };
 
   // `value` is nothing where the object is absent; it must outlive the reader.
   Reader(const sys::JsonValue* value, std::string path, Failure& failure);
 
   bool Has(const char* name) const;
+  bool IsText(const char* name) const;
   Reader Child(const char* name) const;
   // What stands after the first bad element is not read.
   std::vector<Reader> Children(const char* name) const;
@@ -33,7 +37,10 @@ class Reader {
   // A name that a link can be given; the kernel would fill in a `%d`, and invent one for none.
   std::string LinkName(const char* name) const;
   uint32_t Number(const char* name, uint32_t min, uint32_t max) const;
+  int64_t Integer(const char* name, int64_t min, int64_t max) const;
   bool Flag(const char* name) const;
+  // Of the buffers that came with the object.
+  Bytes Buffer(const char* name) const;
   rtnl::Ipv4 Address(const char* name) const;
   std::vector<uint8_t> HardwareAddress(const char* name) const;
   rtnl::Mac MacAddress(const char* name) const;
