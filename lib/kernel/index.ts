@@ -4,4 +4,6 @@ export { Kernel } from './kernel';
 export type { KernelOptions, RunResult } from './kernel';
 export { probe } from './probe';
 export type { Capabilities, ProbedKind } from './probe';
+export { Processes, WatchedProcess } from './processes';
+export type { Program, ProgramResult } from './processes';
 export type { AddressRow, LinkRow, LinkRowData, NeighbourRow, RouteRow } from './rows';

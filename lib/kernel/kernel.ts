@@ -20,6 +20,7 @@ import type {
   NativeTable,
   Refusal,
 } from './native';
+import { Processes } from './processes';
 import type { AddressRow, LinkRow, NeighbourRow, RouteRow } from './rows';
 
 export interface KernelOptions {
@@ -47,6 +48,8 @@ type Listener = (events: readonly LinkEvent[]) => void;
  * the kernel. Several in one process are fine, also in worker threads.
  */
 export class Kernel {
+  /** Programs started in this namespace, and processes in it that live on without us. */
+  readonly processes: Processes;
   readonly #handle: NativeHandle;
   readonly #fault: KernelOptions['fault'];
   readonly #listeners = new Set<{
@@ -64,6 +67,7 @@ export class Kernel {
       for (const { listener } of this.#listeners) listener(events);
     });
     this.#fault = fault;
+    this.processes = new Processes(this.#handle, toApiError);
   }
 
   static async open(options: KernelOptions = {}): Promise<Kernel> {

@@ -46,6 +46,33 @@ export interface NativeHandle {
   watch(interest: 'none' | 'deletions' | 'all'): Promise<Refusal | Record<string, never>>;
   settle(): Promise<readonly NativeError[] | Refusal>;
   close(): Promise<Refusal | Record<string, never>>;
+  runProgram(program: NativeProgram): Promise<NativeProgramResult | Refusal>;
+  adoptProcess(pid: number): { readonly token: number } | Refusal;
+  signalProcess(token: number, signal: number): Refusal | Record<string, never>;
+  forgetProcess(token: number): void;
+  nameNetns(): Promise<{ readonly value: string } | Refusal>;
+  sendDatagram(
+    to: { readonly address: string; readonly port: number },
+    bytes: Buffer,
+  ): Promise<Refusal | Record<string, never>>;
+  /** Called when a process that was adopted has ended. */
+  onProcessEnd?: (token: number) => void;
+}
+export interface NativeProgram {
+  readonly file: string;
+  /** From the program's own name on. */
+  readonly arguments: readonly string[];
+  readonly environment: readonly string[];
+  readonly directory: string;
+  readonly timeoutMs: number;
+  readonly errorBytes: number;
+}
+export interface NativeProgramResult {
+  /** Neither this nor a signal: somebody else took the end of the process. */
+  readonly status?: number;
+  readonly signal?: number;
+  readonly errorOutput: string;
+  readonly hasTimedOut: boolean;
 }
 export type DumpName = 'link' | 'address' | 'route' | 'neighbour' | 'fdb';
 

@@ -209,6 +209,18 @@ bool Engine::Watch(Monitor::Interest interest, std::function<void(const sys::Sta
   });
 }
 
+bool Engine::Enter(std::function<void(const sys::Status&)> job) {
+  return executor_.Post(
+      [this, job = std::move(job)] { job(runner_ ? sys::Ok() : sys::Status(NotOpen())); });
+}
+
+bool Engine::EnterAndFinish(std::function<void(const sys::Status&, std::function<void()>)> job) {
+  return Enter([this, job = std::move(job)](const sys::Status& status) {
+    Begin();
+    job(status, [this] { End(); });
+  });
+}
+
 void Engine::Close(const std::function<void()>& closed) {
   const bool accepted = executor_.Post([this, closed] {
     bridges_.Hasten();
@@ -225,6 +237,7 @@ void Engine::Close(const std::function<void()>& closed) {
     leaves_.Stop(false);
     bridges_.Stop(false);
     monitor_.Stop();
+    processes_.Stop();
     closed();
   });
   if (!accepted) closed();  // it never started
@@ -235,6 +248,7 @@ void Engine::Abandon() {
   leaves_.Stop(true);
   bridges_.Stop(true);
   monitor_.Stop();
+  processes_.Stop();
 }
 
 }  // namespace snnet::exec

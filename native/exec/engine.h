@@ -20,6 +20,7 @@
 #include "exec/deletion_pool.h"
 #include "exec/monitor.h"
 #include "exec/plan_runner.h"
+#include "exec/process_watch.h"
 #include "exec/step.h"
 #include "exec/worker.h"
 
@@ -67,6 +68,11 @@ class Engine {
   bool Dump(DumpRequest request, std::function<void(const sys::Status&)> done);
   bool ReadSysctl(std::string name, std::function<void(const sys::Result<std::string>&)> done);
   bool Watch(Monitor::Interest interest, std::function<void(const sys::Status&)> done);
+  // Anything else that needs a thread in the namespace, and takes no time worth speaking of.
+  bool Enter(std::function<void(const sys::Status&)> job);
+  // As Enter(), and closing waits until the job has called what it is given.
+  bool EnterAndFinish(std::function<void(const sys::Status&, std::function<void()>)> job);
+  ProcessWatch& processes() { return processes_; }
   using Settled = std::function<void(const std::vector<sys::Error>&)>;
   // Calls back when every link given up so far has left the kernel, with what did not go.
   bool Settle(Settled done);
@@ -105,6 +111,7 @@ class Engine {
   DeletionPool leaves_;
   DeletionPool bridges_;
   Monitor monitor_;
+  ProcessWatch processes_;
   Worker executor_{"snnet-exec"};
 };
 

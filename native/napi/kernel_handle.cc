@@ -49,12 +49,6 @@ std::optional<std::string> ReadString(const Napi::Value& value, const char* what
   return std::nullopt;
 }
 
-Napi::Value WithError(Napi::Env env, const sys::Error& error) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("error", EncodeError(env, error));
-  return object;
-}
-
 }  // namespace
 
 Napi::Function KernelHandle::Define(Napi::Env env) {
@@ -65,7 +59,13 @@ Napi::Function KernelHandle::Define(Napi::Env env) {
        InstanceMethod<&KernelHandle::ReadSysctl>("readSysctl"),
        InstanceMethod<&KernelHandle::Watch>("watch"),
        InstanceMethod<&KernelHandle::Settle>("settle"),
-       InstanceMethod<&KernelHandle::Close>("close")});
+       InstanceMethod<&KernelHandle::Close>("close"),
+       InstanceMethod<&KernelHandle::RunProgram>("runProgram"),
+       InstanceMethod<&KernelHandle::AdoptProcess>("adoptProcess"),
+       InstanceMethod<&KernelHandle::SignalProcess>("signalProcess"),
+       InstanceMethod<&KernelHandle::ForgetProcess>("forgetProcess"),
+       InstanceMethod<&KernelHandle::NameNetns>("nameNetns"),
+       InstanceMethod<&KernelHandle::SendDatagram>("sendDatagram")});
 }
 
 KernelHandle::KernelHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<KernelHandle>(info) {

@@ -33,6 +33,15 @@ class KernelHandle : public Napi::ObjectWrap<KernelHandle> {
   Napi::Value Watch(const Napi::CallbackInfo& info);
   Napi::Value Settle(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
+  // Processes and datagrams: process_calls.cc.
+  Napi::Value RunProgram(const Napi::CallbackInfo& info);
+  Napi::Value AdoptProcess(const Napi::CallbackInfo& info);
+  Napi::Value SignalProcess(const Napi::CallbackInfo& info);
+  Napi::Value ForgetProcess(const Napi::CallbackInfo& info);
+  Napi::Value NameNetns(const Napi::CallbackInfo& info);
+  Napi::Value SendDatagram(const Napi::CallbackInfo& info);
+  // Any thread.
+  void OnProcessEnd(exec::ProcessWatch::Token token);
 
   // A promise in the making; while one is open the handle and the event loop stay alive.
   struct Call {
