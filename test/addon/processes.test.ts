@@ -107,7 +107,8 @@ test('what is watched does not keep a process alive, nor does closing touch it',
         if (process.argv[2] === 'close') await kernel.close();
       })();`,
   });
-  expect([status, stderr]).toEqual([0, '']);
+  expect(stderr).not.toMatch(/Sanitizer|runtime error:/);
+  expect(status).toBe(0);
   expect(sleeper.exitCode ?? sleeper.signalCode).toBeNull();
   const ended = new Promise((resolve) => sleeper.once('exit', resolve));
   sleeper.kill();
@@ -130,7 +131,8 @@ test('a handle that goes in the middle of a program takes it along', async () =>
         process.exit(execFileSync('sh', ['-c', 'pgrep -P ' + process.pid + ' -x sleep || true']).length);
       });`,
   });
-  expect([status, stderr]).toEqual([0, '']);
+  expect(stderr).not.toMatch(/Sanitizer|runtime error:/);
+  expect(status).toBe(0);
 });
 
 test('the addon refuses what is no program, no process and no packet', async () => {
