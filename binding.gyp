@@ -8,6 +8,7 @@
         "native/sys/errno_name.cc",
         "native/sys/json.cc",
         "native/sys/netns.cc",
+        "native/sys/process.cc",
         "native/sys/sysctl.cc",
         "native/sys/tap.cc",
         "native/nl/batch.cc",
@@ -38,6 +39,7 @@
         "native/exec/netfilter.cc",
         "native/exec/nft_monitor.cc",
         "native/exec/plan_runner.cc",
+        "native/exec/process_watch.cc",
         "native/exec/step_messages.cc",
         "native/exec/worker.cc",
         "native/napi/mailbox.cc",
@@ -49,6 +51,7 @@
         "native/napi/encode_nft.cc",
         "native/napi/kernel_handle.cc",
         "native/napi/kernel_netfilter.cc",
+        "native/napi/process_calls.cc",
         "native/napi/reader.cc"
       ],
       "include_dirs": ["native", "<!@(node -p \"require('node-addon-api').include_dir\")"],

@@ -33,15 +33,16 @@ const NEEDS = {
     ['iproute2', () => hasCommand('ip') && hasCommand('bridge')],
     ['iputils-ping', () => hasCommand('ping')],
     ['util-linux', () => hasCommand('unshare') && hasCommand('nsenter')],
+    ['dnsmasq-base', () => hasCommand('dnsmasq')],
   ],
   test: [
     ['nftables', () => hasCommand('nft')],
     ['tcpdump', () => hasCommand('tcpdump')],
     ['procps', () => hasCommand('sysctl')],
+    ['busybox-static', hasStaticBusybox],
     ...(HAS_GUESTS
       ? [
           ['qemu-system-x86', () => hasCommand('qemu-system-x86_64')],
-          ['busybox-static', hasStaticBusybox],
           ['kmod', () => hasCommand('modprobe') && hasCommand('depmod')],
           ['xz-utils', () => hasCommand('xz')],
           ['zstd', () => hasCommand('zstd')],

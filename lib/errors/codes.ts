@@ -163,6 +163,27 @@ export const ERROR_CODES = {
     remedy:
       'Put no new workloads on this node; do what `repair` lists, then run dbRebuild() and audit().',
   },
+  SNNET_DNSMASQ_MISSING: {
+    class: 'APIError',
+    summary: 'The program dnsmasq is not installed',
+    when: 'DHCP is wanted for a subnet, and there is no dnsmasq in the PATH nor among the system’s programs.',
+    remedy:
+      'Install it (Debian, Ubuntu: `dnsmasq-base`; Fedora, Alpine: `dnsmasq`), then call again.',
+  },
+  SNNET_DNSMASQ_FAILED: {
+    class: 'APIError',
+    summary: 'The DHCP and DNS server of a subnet does not run',
+    when: 'The program dnsmasq refuses to start, does not end when told to, or died; `detail` holds its own words.',
+    remedy:
+      'Read what it says: most often another server holds port 53 or 67 on the gateway’s address, or the bridge has lost that address.',
+  },
+  SNNET_STATE_UNSAFE: {
+    class: 'APIError',
+    summary: 'The directory for state cannot be used safely',
+    when: 'The state directory or a file in it is a symbolic link, of the wrong kind, or somebody else may change it; or the account of the servers cannot get through to it.',
+    remedy:
+      'Look who made it; remove it, or choose another `stateDir` in a directory that only root can change and everybody may pass.',
+  },
   SNNET_ADDON_MISSING: {
     class: 'APIError',
     summary: 'The native addon cannot be loaded',

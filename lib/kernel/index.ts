@@ -19,4 +19,6 @@ export type {
 export { probe } from './probe';
 export type { Capabilities, ProbedKind } from './probe';
 export type { NftCapabilities } from './probe-nft';
+export { Processes, WatchedProcess } from './processes';
+export type { Program, ProgramResult } from './processes';
 export type { AddressRow, LinkRow, LinkRowData, NeighbourRow, RouteRow } from './rows';

@@ -33,6 +33,7 @@ import type {
   NftRuleRow,
   NftTableState,
 } from './nft-rows';
+import { Processes } from './processes';
 import type { AddressRow, LinkRow, NeighbourRow, RouteRow } from './rows';
 
 export interface KernelOptions {
@@ -68,6 +69,8 @@ type NftListener = (events: readonly NftEvent[]) => void;
  * the kernel. Several in one process are fine, also in worker threads.
  */
 export class Kernel {
+  /** Programs started in this namespace, and processes in it that live on without us. */
+  readonly processes: Processes;
   readonly #handle: NativeHandle;
   readonly #fault: KernelOptions['fault'];
   readonly #listeners = new Set<{
@@ -88,6 +91,7 @@ export class Kernel {
       else if (table !== undefined) this.#tell(decodeEvents(table));
     });
     this.#fault = fault;
+    this.processes = new Processes(this.#handle, toApiError);
   }
 
   static async open(options: KernelOptions = {}): Promise<Kernel> {

@@ -3,13 +3,7 @@ import { join, resolve } from 'node:path';
 
 import { APIError } from '../errors';
 import type { NftFamily } from '../plan';
-import type {
-  NftChainRow,
-  NftEvent,
-  NftRuleRow,
-  NftSetRow,
-  NftTableRow,
-} from './nft-rows';
+import type { NftChainRow, NftEvent, NftRuleRow, NftSetRow, NftTableRow } from './nft-rows';
 
 /** An error of the kernel as the addon hands it over. */
 export interface NativeError {
@@ -63,6 +57,16 @@ export interface NativeHandle {
   watchNft(
     listener: ((events: readonly NftEvent[]) => void) | undefined,
   ): Promise<Refusal | Record<string, never>>;
+  /** @param program - JSON of a {@link NativeProgram}. */
+  runProgram(program: string): Promise<NativeProgramResult | Refusal>;
+  adoptProcess(pid: number): { readonly token: number } | Refusal;
+  signalProcess(token: number, signal: number): Refusal | Record<string, never>;
+  forgetProcess(token: number): void;
+  nameNetns(): Promise<{ readonly value: string } | Refusal>;
+  /** @param to - JSON of an `address` and a `port`. */
+  sendDatagram(to: string, bytes: Buffer): Promise<Refusal | Record<string, never>>;
+  /** Called when a process that was adopted has ended. */
+  onProcessEnd?: (token: number) => void;
 }
 export type Answer<T> = { readonly value: T } | Refusal;
 export interface NftPlace {
@@ -81,6 +85,22 @@ export interface NativeNftTable extends NftTableRow {
   readonly sets: readonly NativeNftSet[];
   readonly rules: readonly NftRuleRow[];
   readonly generation: number;
+}
+export interface NativeProgram {
+  readonly file: string;
+  /** From the program's own name on. */
+  readonly arguments: readonly string[];
+  readonly environment: readonly string[];
+  readonly directory: string;
+  readonly timeoutMs: number;
+  readonly errorBytes: number;
+}
+export interface NativeProgramResult {
+  /** Neither this nor a signal: somebody else took the end of the process. */
+  readonly status?: number;
+  readonly signal?: number;
+  readonly errorOutput: string;
+  readonly hasTimedOut: boolean;
 }
 export type DumpName = 'link' | 'address' | 'route' | 'neighbour' | 'fdb';
 

@@ -221,6 +221,18 @@ bool Engine::WatchNft(bool on, std::function<void(const sys::Status&)> done) {
   });
 }
 
+bool Engine::Enter(std::function<void(const sys::Status&)> job) {
+  return executor_.Post(
+      [this, job = std::move(job)] { job(runner_ ? sys::Ok() : sys::Status(NotOpen())); });
+}
+
+bool Engine::EnterAndFinish(std::function<void(const sys::Status&, std::function<void()>)> job) {
+  return Enter([this, job = std::move(job)](const sys::Status& status) {
+    Begin();
+    job(status, [this] { End(); });
+  });
+}
+
 void Engine::Close(const std::function<void()>& closed) {
   const bool accepted = executor_.Post([this, closed] {
     bridges_.Hasten();
@@ -238,6 +250,7 @@ void Engine::Close(const std::function<void()>& closed) {
     bridges_.Stop(false);
     monitor_.Stop();
     nft_monitor_.Stop();
+    processes_.Stop();
     closed();
   });
   if (!accepted) closed();  // it never started
@@ -249,6 +262,7 @@ void Engine::Abandon() {
   bridges_.Stop(true);
   monitor_.Stop();
   nft_monitor_.Stop();
+  processes_.Stop();
 }
 
 }  // namespace snnet::exec

@@ -23,6 +23,7 @@
 #include "exec/netfilter.h"
 #include "exec/nft_monitor.h"
 #include "exec/plan_runner.h"
+#include "exec/process_watch.h"
 #include "exec/step.h"
 #include "exec/worker.h"
 
@@ -74,6 +75,11 @@ class Engine {
   // Reads netfilter's state on the executor.
   bool Ask(std::function<void(const sys::Result<nl::Socket*>&)> question);
   bool WatchNft(bool on, std::function<void(const sys::Status&)> done);
+  // Anything else that needs a thread in the namespace, and takes no time worth speaking of.
+  bool Enter(std::function<void(const sys::Status&)> job);
+  // As Enter(), and closing waits until the job has called what it is given.
+  bool EnterAndFinish(std::function<void(const sys::Status&, std::function<void()>)> job);
+  ProcessWatch& processes() { return processes_; }
   using Settled = std::function<void(const std::vector<sys::Error>&)>;
   // Calls back when every link given up so far has left the kernel, with what did not go.
   bool Settle(Settled done);
@@ -114,6 +120,7 @@ class Engine {
   DeletionPool bridges_;
   Monitor monitor_;
   NftMonitor nft_monitor_;
+  ProcessWatch processes_;
   Worker executor_{"snnet-exec"};
 };
 

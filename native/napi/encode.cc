@@ -91,6 +91,12 @@ Napi::Object EncodeError(Napi::Env env, const sys::Error& error) {
   return object;
 }
 
+Napi::Object WithError(Napi::Env env, const sys::Error& error) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("error", EncodeError(env, error));
+  return object;
+}
+
 Napi::Object EncodeReply(Napi::Env env, const exec::PlanReply& reply) {
   Napi::Object object = Napi::Object::New(env);
   const exec::RunOutcome& outcome = reply.outcome;

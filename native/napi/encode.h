@@ -29,6 +29,8 @@ void AddNeighbour(Table& table, const rtnl::NeighbourRow& row);
 
 Napi::Value EncodeTable(Napi::Env env, const Table& table);
 Napi::Object EncodeError(Napi::Env env, const sys::Error& error);
+// `{ error }`: how a call settles that was refused.
+Napi::Object WithError(Napi::Env env, const sys::Error& error);
 Napi::Object EncodeReply(Napi::Env env, const exec::PlanReply& reply);
 
 }  // namespace snnet::napi

@@ -76,12 +76,6 @@ std::optional<std::vector<Reader::Bytes>> ReadBuffers(const Napi::Value& value) 
 
 }  // namespace
 
-Napi::Value KernelHandle::WithError(Napi::Env env, const sys::Error& error) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("error", EncodeError(env, error));
-  return object;
-}
-
 Napi::Function KernelHandle::Define(Napi::Env env) {
   return DefineClass(
       env, "KernelHandle",
@@ -96,7 +90,13 @@ Napi::Function KernelHandle::Define(Napi::Env env) {
        InstanceMethod<&KernelHandle::NftRules>("nftRules"),
        InstanceMethod<&KernelHandle::NftGeneration>("nftGeneration"),
        InstanceMethod<&KernelHandle::Conntrack>("conntrack"),
-       InstanceMethod<&KernelHandle::WatchNft>("watchNft")});
+       InstanceMethod<&KernelHandle::WatchNft>("watchNft"),
+       InstanceMethod<&KernelHandle::RunProgram>("runProgram"),
+       InstanceMethod<&KernelHandle::AdoptProcess>("adoptProcess"),
+       InstanceMethod<&KernelHandle::SignalProcess>("signalProcess"),
+       InstanceMethod<&KernelHandle::ForgetProcess>("forgetProcess"),
+       InstanceMethod<&KernelHandle::NameNetns>("nameNetns"),
+       InstanceMethod<&KernelHandle::SendDatagram>("sendDatagram")});
 }
 
 KernelHandle::KernelHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<KernelHandle>(info) {

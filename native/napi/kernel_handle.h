@@ -41,6 +41,15 @@ class KernelHandle : public Napi::ObjectWrap<KernelHandle> {
   Napi::Value NftGeneration(const Napi::CallbackInfo& info);
   Napi::Value Conntrack(const Napi::CallbackInfo& info);
   Napi::Value WatchNft(const Napi::CallbackInfo& info);
+  // Processes and datagrams: process_calls.cc.
+  Napi::Value RunProgram(const Napi::CallbackInfo& info);
+  Napi::Value AdoptProcess(const Napi::CallbackInfo& info);
+  Napi::Value SignalProcess(const Napi::CallbackInfo& info);
+  Napi::Value ForgetProcess(const Napi::CallbackInfo& info);
+  Napi::Value NameNetns(const Napi::CallbackInfo& info);
+  Napi::Value SendDatagram(const Napi::CallbackInfo& info);
+  // Any thread.
+  void OnProcessEnd(exec::ProcessWatch::Token token);
 
   // A promise in the making; while one is open the handle and the event loop stay alive.
   struct Call {
@@ -55,7 +64,6 @@ class KernelHandle : public Napi::ObjectWrap<KernelHandle> {
   void Finish(napi_deferred deferred, Encode encode, std::function<void()> resolved = {});
   void FinishStatus(napi_deferred deferred, const sys::Status& status);
   Napi::Value Refuse(const Call& call);
-  static Napi::Value WithError(Napi::Env env, const sys::Error& error);
   template <typename T, typename Read, typename EncodeOne>
   Napi::Value Ask(Napi::Env env, Read read, EncodeOne encode);
   void Hold();

@@ -4,6 +4,7 @@
 #include "napi/decode_nft.h"
 #include "napi/encode_nft.h"
 #include "napi/kernel_handle.h"
+#include "napi/request.h"
 
 namespace snnet::napi {
 namespace {
@@ -13,15 +14,6 @@ constexpr const char* kOnNftEvents = "onNftEvents";
 Napi::Value Thrown(Napi::Env env, const Reader::Failure& failure) {
   Napi::TypeError::New(env, failure.text).ThrowAsJavaScriptException();
   return env.Undefined();
-}
-
-// JSON, as plans are.
-std::optional<sys::JsonDocument> ParseRequest(const Napi::Value& value) {
-  if (!value.IsString()) return std::nullopt;
-  return sys::JsonDocument::Parse(value.As<Napi::String>().Utf8Value());
-}
-const sys::JsonValue* RootOf(const std::optional<sys::JsonDocument>& document) {
-  return document ? &document->root() : nullptr;
 }
 
 nft::TableName DecodePlace(const Reader& from) {
@@ -57,8 +49,8 @@ Napi::Value KernelHandle::Ask(Napi::Env env, Read read, EncodeOne encode) {
 
 Napi::Value KernelHandle::NftTable(const Napi::CallbackInfo& info) {
   Reader::Failure failure;
-  const auto request = ParseRequest(info[0]);
-  const nft::TableName name = DecodePlace(Reader(RootOf(request), "nftTable", failure));
+  const Request request(info[0]);
+  const nft::TableName name = DecodePlace(Reader(request.root(), "nftTable", failure));
   if (!failure.text.empty()) return Thrown(info.Env(), failure);
   return Ask<std::optional<nft::TableState>>(
       info.Env(), [name](nl::Socket& socket) { return nft::DumpTable(socket, name); },
@@ -71,8 +63,8 @@ Napi::Value KernelHandle::NftOverview(const Napi::CallbackInfo& info) {
 
 Napi::Value KernelHandle::NftRules(const Napi::CallbackInfo& info) {
   Reader::Failure failure;
-  const auto request = ParseRequest(info[0]);
-  const Reader from(RootOf(request), "nftRules", failure);
+  const Request request(info[0]);
+  const Reader from(request.root(), "nftRules", failure);
   const nft::TableName name = DecodePlace(from);
   const std::string chain = DecodeNftName(from, "chain");
   if (!failure.text.empty()) return Thrown(info.Env(), failure);
@@ -87,9 +79,9 @@ Napi::Value KernelHandle::NftGeneration(const Napi::CallbackInfo& info) {
 
 Napi::Value KernelHandle::Conntrack(const Napi::CallbackInfo& info) {
   Reader::Failure failure;
-  const auto request = ParseRequest(info[0]);
+  const Request request(info[0]);
   const nft::FlowFilter filter =
-      DecodeFlowFilter(Reader(RootOf(request), "conntrack", failure));
+      DecodeFlowFilter(Reader(request.root(), "conntrack", failure));
   if (!failure.text.empty()) return Thrown(info.Env(), failure);
   return Ask<Table>(
       info.Env(),

@@ -87,7 +87,8 @@ std::vector<std::string> Reader::Strings(const char* name) const {
   std::vector<std::string> strings;
   if (!Has(name)) return strings;
   ForEach(name, kExpected, [&](const sys::JsonValue& item, size_t) {
-    if (item.kind != Kind::kString) return Fail(name, kExpected);
+    const bool is_text = item.kind == Kind::kString && item.text.find('\0') == item.text.npos;
+    if (!is_text) return Fail(name, kExpected);
     strings.emplace_back(item.text);
   });
   return strings;

@@ -10,6 +10,7 @@ const RINGS = {
   napi: ['exec', 'nft', 'rtnl', 'nl', 'sys'],
 };
 const MAX_LINES = 400;
+const STARTS = /\b(system|popen|execv?[lpe]*|posix_spawnp?)\s*\(/g;
 
 export const includesOf = (text) =>
   [...text.matchAll(/^\s*#\s*include\s+["<]([^">]+)[">]/gm)].map(([, path]) => path);
@@ -56,10 +57,13 @@ const RULES = {
     return (text.match(/^\s*#\s*define\s+\w+/gm) ?? []).map((line) => `${line.trim()}: no macros`);
   },
 
-  'no-programs': ({ text }) =>
-    (text.match(/\b(system|popen|execv?[lpe]*|posix_spawnp?)\s*\(/g) ?? []).map(
-      (call) => `calls ${call}): the addon starts no program`,
-    ),
+  'no-programs': ({ file, text }) => {
+    // The one door; that it is dnsmasq alone which goes through it is decided in lib/dhcp.
+    const starts = file === 'native/sys/process.cc' ? /\b(system|popen)\s*\(/g : STARTS;
+    return (text.match(starts) ?? []).map(
+      (call) => `calls ${call}): only native/sys/process.cc starts a program`,
+    );
+  },
 };
 
 /** Messages of the shape `file: rule: what`. */

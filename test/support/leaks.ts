@@ -1,4 +1,4 @@
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { ipLinks, nftTables } from './oracle';
 import { identityOf, processesByNamespace, threadsByNamespace } from './namespaces';
 import type { Namespace } from './namespaces';
@@ -67,7 +67,9 @@ export async function findProcessLeaks(namespaces: readonly Namespace[]): Promis
     found = namespaces.flatMap((ns) => {
       const identity = identityOf(ns);
       return [
-        ...(processes.get(identity) ?? []).map((pid) => `process ${pid} in ${ns.name}`),
+        ...(processes.get(identity) ?? []).map(
+          (pid) => `process ${pid} in ${ns.name} (${programOf(pid)})`,
+        ),
         ...(threads.get(identity) ?? []).map(
           (tid) => `thread ${tid} of this process in ${ns.name}`,
         ),
@@ -76,6 +78,15 @@ export async function findProcessLeaks(namespaces: readonly Namespace[]): Promis
     return found.length === 0;
   }, 1000);
   return found;
+}
+
+/** A daemon's number says little by itself. */
+function programOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  } catch {
+    return 'gone meanwhile';
+  }
 }
 
 /** Links, and the tables of the packet filter, which no link's end takes along. */

@@ -34,6 +34,8 @@ const CAPABILITIES = {
   capture: { reason: 'inside-a-user-namespace', probe: isRealRoot },
   'real-root': { reason: 'inside-a-user-namespace', probe: isRealRoot },
   dnsmasq: program('dnsmasq'),
+  // A client for DHCP and one for DNS.
+  busybox: program('busybox'),
   valgrind: program('valgrind'),
   docker: program('docker'),
   gdb: program('gdb'),
