@@ -42,6 +42,7 @@ export type { Capabilities, NftCapabilities } from './kernel';
 export type {
   CallOptionsInput as CallOptions,
   CnciOptionsInput as CnciOptions,
+  DhcpChoiceInput as DhcpChoice,
   CnciVnicConfigInput as CnciVnicConfig,
   Logger,
   NeighborInput as Neighbor,

@@ -4,6 +4,7 @@ import type { NeighborInput, RemoteSubnetConfigInput } from '../model';
 import { readConfigList } from './config-file';
 import { interruptible } from './interrupt';
 import {
+  addDhcpOptions,
   addHostOptions,
   meshModeOption,
   meshPrefixLengthOption,
@@ -11,12 +12,13 @@ import {
   parseNumber,
   tenantOption,
   toCnciOptions,
+  toDhcpChoice,
 } from './options';
-import type { HostFlags } from './options';
+import type { DhcpFlags, HostFlags } from './options';
 import { count, findingLines, formatTable, print, printPlan } from './output';
 import { reportRemoval } from './removal';
 
-interface CnciFlags extends HostFlags {
+interface CnciFlags extends HostFlags, DhcpFlags {
   readonly tenantId?: string;
   readonly dryRun?: boolean;
 }
@@ -42,7 +44,7 @@ export function addCnciCommands(program: Command): void {
     .addOption(meshPrefixLengthOption());
   define(group, 'list', 'the subnets and their tunnels', list);
   define(group, 'rebuild', 'read everything anew from the kernel', rebuild);
-  define(group, 'shutdown', 'delete every link of this concentrator', shutdown);
+  define(group, 'shutdown', 'end its servers and delete every link of this concentrator', shutdown);
 }
 
 function withDryRun(command: Command): Command {
@@ -66,11 +68,13 @@ function define<F extends CnciFlags>(
   description: string,
   body: (cnci: Cnci, flags: F, signal: AbortSignal) => Promise<void>,
 ): Command {
-  const command = addHostOptions(group.command(name).description(description));
+  const command = addDhcpOptions(addHostOptions(group.command(name).description(description)));
   return command.addOption(tenantOption()).action(() =>
     interruptible(async (signal) => {
       const flags = command.optsWithGlobals<F>();
-      await using cnci = await Cnci.open(toCnciOptions(flags, nameOfThisHost()));
+      // Who only looks starts no servers.
+      const dhcp = flags.dryRun === true || name === 'list' ? false : toDhcpChoice(flags);
+      await using cnci = await Cnci.open(toCnciOptions({ ...flags, dhcp }, nameOfThisHost()));
       await body(cnci, flags, signal);
       // Without its process nobody finishes what it gave up.
       await cnci.settle();

@@ -70,12 +70,36 @@ export function toCnciOptions(
     readonly tenantId?: string;
     readonly meshMode?: MeshMode;
     readonly meshPrefixLength?: number;
+    readonly dhcp?: CnciOptionsInput['dhcp'];
   },
   fallbackId?: string,
 ): CnciOptionsInput {
   const options = toNodeOptions(flags, fallbackId);
-  const { tenantId, meshMode, meshPrefixLength } = flags;
-  return { ...options, ...given({ tenantId, meshMode, meshPrefixLength }) } as CnciOptionsInput;
+  const { tenantId, meshMode, meshPrefixLength, dhcp } = flags;
+  const own = given({ tenantId, meshMode, meshPrefixLength, dhcp });
+  return { ...options, ...own } as CnciOptionsInput;
+}
+
+export interface DhcpFlags {
+  readonly dhcp: boolean;
+  readonly dhcpDir?: string;
+  readonly dnsDomain?: string;
+  readonly dnsUpstream?: readonly string[];
+}
+
+/** How a concentrator serves its subnets with addresses and names. */
+export function addDhcpOptions(command: Command): Command {
+  return command
+    .option('--no-dhcp', 'neither addresses nor names for the workloads')
+    .addOption(new Option('--dhcp-dir <directory>', 'for leases').env('SNNET_DHCP_DIR'))
+    .addOption(new Option('--dns-domain <name>', "the tenant's domain").env('SNNET_DNS_DOMAIN'))
+    .option('--dns-upstream <address...>', "name servers for what is none of the tenant's");
+}
+
+export function toDhcpChoice(flags: DhcpFlags): CnciOptionsInput['dhcp'] {
+  if (!flags.dhcp) return false;
+  const { dhcpDir: stateDir, dnsDomain: domain, dnsUpstream: upstreams } = flags;
+  return given({ stateDir, domain, upstreams });
 }
 
 /** How the tenant's concentrators reach each other. */

@@ -43,7 +43,7 @@ async function take(flags: TopologyFlags): Promise<Drawable> {
     await using node = await ComputeNode.open(toNodeOptions(flags, nameOfThisHost()));
     return node.topology();
   }
-  await using cnci = await Cnci.open(toCnciOptions(flags, nameOfThisHost()));
+  await using cnci = await Cnci.open(toCnciOptions({ ...flags, dhcp: false }, nameOfThisHost()));
   return cnci.topology();
 }
 

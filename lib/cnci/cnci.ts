@@ -1,6 +1,10 @@
 import { parseAlias } from '../alias';
+import { parseDhcpOptions } from '../dhcp';
+import type { DhcpStatus, HostInput, Lease } from '../dhcp';
+import { APIError, isLibsnnetError } from '../errors';
+import type { LibsnnetError } from '../errors';
 import { Host, resetLinks } from '../host';
-import type { HostHooks, PhysicalLink, ResetReport } from '../host';
+import type { HostHooks, PhysicalLink } from '../host';
 import { probe } from '../kernel';
 import {
   gatewayOf,
@@ -22,9 +26,11 @@ import { dryRunOf } from '../plan';
 import type { DryRun, Plan } from '../plan';
 import { rebuildCnci } from '../topology';
 import type { Finding, KnownTunnel } from '../topology';
+import { inTheNameOf, SubnetDhcp } from './dhcp';
 import { Mesh, meshView } from './mesh';
 import type {
   CnciReport,
+  CnciShutdownReport,
   CnciSubnetTopology,
   CnciTopology,
   RemoteSubnet,
@@ -57,12 +63,14 @@ export class Cnci {
   readonly #table = new CnciTable();
   readonly #subnets: RemoteSubnets;
   readonly #mesh: Mesh;
+  readonly #dhcp: SubnetDhcp | undefined;
   #findings: readonly Finding[] = [];
 
   private constructor(host: Host, options: CnciOptions, meshKind: MeshKind) {
     this.#host = host;
     this.#tenantId = options.tenantId;
-    this.#subnets = new RemoteSubnets(host, this.#table);
+    this.#dhcp = options.dhcp === false ? undefined : new SubnetDhcp(host, options.dhcp);
+    this.#subnets = new RemoteSubnets(host, this.#table, this.#dhcp);
     this.#mesh = new Mesh(host, this.#table, {
       kind: meshKind,
       prefixLength: options.meshPrefixLength,
@@ -80,10 +88,17 @@ export class Cnci {
 
   /** @internal */
   static async openWith(options: CnciOptions, hooks: HostHooks): Promise<Cnci> {
+    const { dhcp, id } = options;
+    if (dhcp !== false) parseDhcpOptions({ ...dhcp, owner: id }, 'Cnci.open');
     const host = await Host.open('Cnci.open', options, hooks);
     try {
       const cnci = new Cnci(host, options, await chooseMeshKind(host.mode, options));
-      await cnci.rebuildTopology();
+      try {
+        await cnci.rebuildTopology();
+      } catch (error) {
+        await cnci.close();
+        throw error;
+      }
       return cnci;
     } catch (error) {
       await host.close();
@@ -174,27 +189,62 @@ export class Cnci {
     return await this.#host.alone('rebuildTopology', parsed, () => this.#rebuild());
   }
 
-  /** Deletes everything of this concentrator, goes on past errors and reports them. */
-  async shutdown(options?: CallOptionsInput): Promise<ResetReport> {
+  /**
+   * Ends the DHCP servers and deletes every link of this concentrator, goes on past errors and reports
+   * them.
+   */
+  async shutdown(options?: CallOptionsInput): Promise<CnciShutdownReport> {
     const parsed = parseCallOptions(options, 'shutdown');
     return await this.#host.alone('shutdown', parsed, async () => {
+      const dhcpError = await this.#endServers();
       const report = await resetLinks(this.#host, 'shutdown', (row) => isCnciLink(row.alias));
       await this.#rebuild();
-      return report;
+      return Object.freeze({ ...report, ...(dhcpError !== undefined && { dhcpError }) });
     });
+  }
+
+  /**
+   * Gives workloads names, which resolve in all subnets of the tenant, in both directions; without a
+   * name, in a subnet larger than /16, it lets the address be served at all. All or nothing.
+   *
+   * @throws {@link APIError} `SNNET_INPUT_…`, `SNNET_STATE_UNSAFE`, `SNNET_DNSMASQ_FAILED`.
+   */
+  async setHosts(hosts: readonly HostInput[], options?: CallOptionsInput): Promise<void> {
+    await this.#served('setHosts', options, (dhcp) => dhcp.setHosts(hosts));
+  }
+
+  /** Takes names away; addresses without one are fine. */
+  async removeHosts(addresses: readonly string[], options?: CallOptionsInput): Promise<void> {
+    await this.#served('removeHosts', options, (dhcp) => dhcp.removeHosts(addresses));
+  }
+
+  /**
+   * Gives back the lease of a workload that is gone: its address can be had again at once. False: it had
+   * none.
+   *
+   * @param address - Its IPv4 address, or the MAC that belongs to that.
+   */
+  async releaseLease(address: string, options?: CallOptionsInput): Promise<boolean> {
+    return await this.#served('releaseLease', options, (dhcp) => dhcp.release(address));
+  }
+
+  /** The addresses that workloads of a subnet have been given. */
+  async leases(subnet: string, options?: CallOptionsInput): Promise<readonly Lease[]> {
+    return await this.#served('leases', options, (dhcp) => dhcp.leases(subnet));
   }
 
   /** The topology at this moment: plain, frozen data. */
   topology(): CnciTopology {
     const { linkName, address, mtu } = this.#host.computeLink;
     const { mesh } = this.#table;
+    const served = this.#dhcp?.status();
     return Object.freeze({
       type: 'cnci',
       id: this.id,
       tenantId: this.#tenantId,
       mode: this.mode,
       computeLink: Object.freeze({ linkName, address, mtu }),
-      subnets: Object.freeze([...this.#table.all()].map(viewOf)),
+      subnets: Object.freeze([...this.#table.all()].map((entry) => viewOf(entry, served))),
       ...(mesh !== undefined && { mesh: meshView(mesh) }),
       findings: this.#findings,
     });
@@ -206,9 +256,9 @@ export class Cnci {
     await this.#host.kernel.settle();
   }
 
-  /** Waits for what runs, refuses what is new, and leaves the kernel's state as it is. */
+  /** Waits for what runs, refuses what is new, and leaves the kernel's state and the servers as they are. */
   close(): Promise<void> {
-    return this.#host.close();
+    return this.#host.close(() => this.#dhcp?.close() ?? Promise.resolve());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -221,7 +271,8 @@ export class Cnci {
     this.#table.replace(view, (ifIndex) => remotes.get(ifIndex) ?? []);
     this.#host.anchor.adopt(view.anchors);
     await this.#mesh.adopt(view.mesh);
-    this.#findings = Object.freeze([...view.findings]);
+    const unserved = (await this.#dhcp?.ensureAll([...this.#table.all()])) ?? [];
+    this.#findings = Object.freeze([...view.findings, ...unserved]);
     let tunnels = 0;
     for (const entry of this.#table.all()) tunnels += entry.tunnels.size + entry.remotes.size;
     return Object.freeze({
@@ -230,6 +281,29 @@ export class Cnci {
       neighbours: this.#table.mesh?.neighbours.size ?? 0,
       findings: this.#findings,
     });
+  }
+
+  async #endServers(): Promise<LibsnnetError | undefined> {
+    try {
+      await this.#dhcp?.shutdown();
+      return undefined;
+    } catch (error) {
+      if (!isLibsnnetError(error)) throw error;
+      return error;
+    }
+  }
+
+  async #served<T>(
+    operation: string,
+    options: CallOptionsInput | undefined,
+    work: (dhcp: SubnetDhcp) => Promise<T>,
+  ): Promise<T> {
+    const parsed = parseCallOptions(options, operation);
+    const dhcp = this.#dhcp;
+    if (dhcp === undefined) throw new APIError('SNNET_DHCP_OFF', { operation });
+    return await this.#host.call(operation, parsed, (call) =>
+      call.until(inTheNameOf(operation, work(dhcp))),
+    );
   }
 
   #plan(operation: keyof PlannableCnciOperations, config: unknown): Plan {
@@ -282,7 +356,10 @@ function isCnciLink(alias: string): boolean {
   return type === 'cnci-bridge' || type === 'cnci-tunnel' || type === 'mesh' || type === 'anchor';
 }
 
-function viewOf(entry: CnciSubnet): CnciSubnetTopology {
+function viewOf(
+  entry: CnciSubnet,
+  served: ReadonlyMap<string, DhcpStatus> | undefined,
+): CnciSubnetTopology {
   const tunnels = [
     ...[...entry.tunnels].map(([cnIp, tunnel]) => tunnelView(cnIp, tunnel)),
     ...[...entry.remotes].flatMap((cnIp) =>
@@ -290,8 +367,10 @@ function viewOf(entry: CnciSubnet): CnciSubnetTopology {
     ),
   ];
   const { bridge } = entry;
+  const pid = served?.get(entry.subnet)?.pid;
   return Object.freeze({
     subnet: entry.subnet,
+    ...(pid !== undefined && { dhcp: Object.freeze({ pid }) }),
     gateway: gatewayOf(entry.subnet),
     ...(bridge !== undefined && {
       bridge: Object.freeze({

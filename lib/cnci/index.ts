@@ -2,6 +2,7 @@ export { Cnci, openCnci } from './cnci';
 export type { PlannableCnciOperations } from './cnci';
 export type {
   CnciReport,
+  CnciShutdownReport,
   CnciSubnetTopology,
   CnciTopology,
   MeshNeighbour,

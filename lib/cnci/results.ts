@@ -1,3 +1,5 @@
+import type { LibsnnetError } from '../errors';
+import type { ResetReport } from '../host';
 import type { MeshKind, TunnelKind } from '../model';
 import type { Finding } from '../topology';
 
@@ -39,6 +41,12 @@ export interface UpdatedNeighbors {
   readonly added: readonly string[];
   readonly changed: readonly string[];
   readonly removed: readonly string[];
+}
+
+/** What `shutdown` did. */
+export interface CnciShutdownReport extends ResetReport {
+  /** Why the DHCP servers, or their files, are not all gone. */
+  readonly dhcpError?: LibsnnetError;
 }
 
 /** What `rebuildTopology` found. */
@@ -94,6 +102,8 @@ export interface CnciSubnetTopology {
   /** CIDR. */
   readonly subnet: string;
   readonly gateway: string;
+  /** The server that gives out the addresses, where it runs. */
+  readonly dhcp?: { readonly pid: number };
   readonly bridge?: {
     readonly linkName: string;
     readonly ifIndex: number;

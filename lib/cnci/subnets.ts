@@ -1,5 +1,5 @@
-import { ANCHOR_VNI } from '../device';
-import { APIError } from '../errors';
+import { ANCHOR_VNI, planDeletion } from '../device';
+import { APIError, FatalError, isLibsnnetError } from '../errors';
 import type { Call, Host } from '../host';
 import {
   checkKeyFits,
@@ -12,6 +12,8 @@ import type { Ipv4Cidr, RemoteSubnetConfig, TunnelKind } from '../model';
 import { makePlan } from '../plan';
 import type { Plan } from '../plan';
 import type { KnownTunnel } from '../topology';
+import { inTheNameOf } from './dhcp';
+import type { SubnetDhcp } from './dhcp';
 import { planAddition, planRemoval } from './plan-subnet';
 import type { SubnetAddition } from './plan-subnet';
 import type { RemoteSubnet, RemovedSubnet } from './results';
@@ -24,10 +26,13 @@ const ADD = 'addRemoteSubnet';
 export class RemoteSubnets {
   readonly #host: Host;
   readonly #table: CnciTable;
+  readonly #dhcp: SubnetDhcp | undefined;
 
-  constructor(host: Host, table: CnciTable) {
+  /** @param dhcp - Left out: nobody serves the subnets. */
+  constructor(host: Host, table: CnciTable, dhcp: SubnetDhcp | undefined) {
     this.#host = host;
     this.#table = table;
+    this.#dhcp = dhcp;
   }
 
   /** What `add` would do now. */
@@ -57,12 +62,19 @@ export class RemoteSubnets {
       const known = entry.tunnelTo(config.cnIp);
       if (known !== undefined && entry.bridge !== undefined) {
         checkAgrees(known, kind, config);
+        await this.#serve(entry, call);
         return present(config, entry.bridge.linkName, known, { bridge: false, tunnel: false });
       }
       this.#checkIsFree(kind, config, entry);
       const addition = planAddition(this.#host, kind, config, entry);
       await this.#host.kernel.run(addition.plan);
       this.#fold(entry, config, addition);
+      try {
+        await this.#serve(entry, call);
+      } catch (error) {
+        await this.#takeBack(entry, config, addition, error);
+        throw error;
+      }
       const made = { bridge: addition.madeBridge, tunnel: true };
       return present(config, addition.bridge.linkName, addition.tunnel, made);
     });
@@ -74,12 +86,39 @@ export class RemoteSubnets {
       const known = entry.tunnelTo(config.cnIp);
       if (known === undefined) return Object.freeze({ removed: false });
       await this.#host.kernel.run(planRemoval(this.#host, entry, config.cnIp));
-      entry.tunnels.delete(config.cnIp);
-      entry.remotes.delete(config.cnIp);
-      if (entry.remotes.size === 0) entry.vxlan = undefined;
-      this.#host.anchor.update(this.#table.countVxlan());
+      this.#forget(entry, config);
       return Object.freeze({ removed: true });
     });
+  }
+
+  async #serve(entry: CnciSubnet, call: Call): Promise<void> {
+    if (this.#dhcp !== undefined) await call.until(inTheNameOf(ADD, this.#dhcp.ensure(entry)));
+  }
+
+  /** A subnet whose workloads get no addresses is none: what was made for it goes again. */
+  async #takeBack(
+    entry: CnciSubnet,
+    config: RemoteSubnetConfig,
+    addition: SubnetAddition,
+    cause: unknown,
+  ): Promise<void> {
+    const { bridge } = addition;
+    try {
+      if (addition.madeBridge) await this.#dhcp?.stop(entry.subnet);
+      await this.#host.kernel.run(planRemoval(this.#host, entry, config.cnIp));
+      this.#forget(entry, config);
+      if (!addition.madeBridge) return;
+      await this.#host.kernel.run(makePlan(ADD, [planDeletion(this.#host.chooser, [bridge], [])]));
+      entry.bridge = undefined;
+    } catch (error) {
+      if (!isLibsnnetError(error)) throw error;
+      throw new FatalError('SNNET_ROLLBACK_FAILED', {
+        operation: ADD,
+        detail: error.message,
+        cause,
+        repair: [`ip link delete ${bridge.linkName}`],
+      });
+    }
   }
 
   async #inTurn<T>(
@@ -113,6 +152,13 @@ export class RemoteSubnets {
     } else {
       entry.tunnels.set(config.cnIp, addition.tunnel);
     }
+  }
+
+  #forget(entry: CnciSubnet, { cnIp }: RemoteSubnetConfig): void {
+    entry.tunnels.delete(cnIp);
+    entry.remotes.delete(cnIp);
+    if (entry.remotes.size === 0) entry.vxlan = undefined;
+    this.#host.anchor.update(this.#table.countVxlan());
   }
 
   /** Refuses a key that the kernel, or this subnet's tunnel, has for something else. */

@@ -170,6 +170,12 @@ export const ERROR_CODES = {
     remedy:
       'Install it (Debian, Ubuntu: `dnsmasq-base`; Fedora, Alpine: `dnsmasq`), then call again.',
   },
+  SNNET_DHCP_OFF: {
+    class: 'APIError',
+    summary: 'This concentrator serves no addresses and names',
+    when: 'Names or leases are asked for, and the concentrator was opened with `dhcp: false`.',
+    remedy: 'Open it with `dhcp: {}`, or leave the option out.',
+  },
   SNNET_DNSMASQ_FAILED: {
     class: 'APIError',
     summary: 'The DHCP and DNS server of a subnet does not run',

@@ -180,15 +180,20 @@ export class Host {
     return work;
   }
 
-  /** Waits for what runs, refuses what is new, leaves the kernel's state alone. */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  /**
+   * Waits for what runs, refuses what is new, leaves the kernel's state alone.
+   *
+   * @param release - What else lets go, before the kernel handle does.
+   */
+  close(release?: () => Promise<void>): Promise<void> {
+    this.#closing ??= this.#close(release);
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
+  async #close(release?: () => Promise<void>): Promise<void> {
     await this.#exclusive?.catch(() => undefined);
     await this.#whenQuiet();
+    await release?.();
     await this.anchor.settle();
     await this.kernel.close();
   }

@@ -1,3 +1,4 @@
+import { describeType } from '../errors';
 import { parseId } from './id';
 import type { TenantId } from './id';
 import { parseTenantSubnet, parseUnicastIpv4 } from './ip';
@@ -7,23 +8,42 @@ import type { TunnelKey } from './key';
 import { openFields } from './node-options';
 import type { NodeOptions, NodeOptionsInput } from './node-options';
 import { MESH_PREFIX_LENGTH, parseMeshPrefixLength } from './neighbors';
+import { refuse } from './refuse';
 import { defineShape, optional, withDefault } from './shape';
 import { parseMeshMode, parseTunnelKind } from './tunnel-kind';
 import type { MeshMode, TunnelKind } from './tunnel-kind';
+
+/** How a concentrator serves its subnets with addresses and names. */
+export interface DhcpChoiceInput {
+  /** Where configurations and leases lie, in a directory for each concentrator. Default: `/run/libsnnet/dhcp`. */
+  readonly stateDir?: string | undefined;
+  /** The tenant's domain: its names resolve with and without it. Default: none. */
+  readonly domain?: string | undefined;
+  /** Name servers for what is none of the tenant's. Default: none, such names do not resolve. */
+  readonly upstreams?: readonly string[] | undefined;
+  /** How long a workload may keep its address without asking again, 120 to 2592000. Default: 3600. */
+  readonly leaseSeconds?: number | undefined;
+}
 
 /** Options of `Cnci.open`. */
 export interface CnciOptionsInput extends NodeOptionsInput {
   /** The tenant that this concentrator serves. */
   readonly tenantId: string;
+  /** DHCP and DNS for the workloads, by a `dnsmasq` for each subnet; `false`: none. Default: `{}`. */
+  readonly dhcp?: false | DhcpChoiceInput | undefined;
   /** How the tenant's concentrators reach each other; all must have the same. Default: `auto`. */
   readonly meshMode?: MeshMode | undefined;
   /** Length of the mesh network's prefix, 8 to 30; all must have the same. Default: 18. */
   readonly meshPrefixLength?: number | undefined;
 }
 
+export type DhcpChoice = DhcpChoiceInput;
+
 /** Parsed {@link CnciOptionsInput}: canonical and frozen, defaults filled in. */
 export interface CnciOptions extends NodeOptions {
   readonly tenantId: TenantId;
+  /** Looked at by who serves. */
+  readonly dhcp: false | DhcpChoice;
   readonly meshMode: MeshMode;
   readonly meshPrefixLength: number;
 }
@@ -48,9 +68,19 @@ export interface RemoteSubnetConfig {
   readonly mode?: TunnelKind;
 }
 
+const NO_CHOICE: DhcpChoice = Object.freeze({});
+
+function parseDhcpChoice(value: unknown, field: string): false | DhcpChoice {
+  if (value === false) return false;
+  return describeType(value) === 'object'
+    ? (value as DhcpChoiceInput)
+    : refuse(value, field, 'false, or an object of options');
+}
+
 const parseOptionsShape = defineShape('options', {
   ...openFields,
   tenantId: (value: unknown, field: string) => parseId<TenantId>(value, field),
+  dhcp: withDefault<false | DhcpChoice>(parseDhcpChoice, NO_CHOICE),
   meshMode: withDefault(parseMeshMode, 'auto'),
   meshPrefixLength: withDefault(parseMeshPrefixLength, MESH_PREFIX_LENGTH),
 });

@@ -5,6 +5,8 @@ export { parseCnciOptions, parseRemoteSubnet } from './cnci-options';
 export type {
   CnciOptions,
   CnciOptionsInput,
+  DhcpChoice,
+  DhcpChoiceInput,
   RemoteSubnetConfig,
   RemoteSubnetConfigInput,
 } from './cnci-options';

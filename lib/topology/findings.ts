@@ -22,6 +22,7 @@ export interface Finding {
  *   the lower index.
  * - `foreign`: a link that is not ours, attached to a bridge of ours.
  * - `half-moved`: a link with the former address of its concentrator, which its tunnel has left.
+ * - `no-dhcp`: a subnet of a concentrator whose DHCP server does not run.
  * - `remnant`: a link with a name of ours and no alias.
  */
 export type FindingType =
@@ -34,4 +35,5 @@ export type FindingType =
   | 'duplicate'
   | 'foreign'
   | 'half-moved'
+  | 'no-dhcp'
   | 'remnant';

@@ -190,7 +190,9 @@ test('the addon refuses what is no program, no process and no packet', async () 
     [{ ...to, port: 0 }, Buffer.alloc(1)],
   ];
   for (const args of packets) {
-    expect((await failure(() => raw.sendDatagram(JSON.stringify(args[0]), ...args.slice(1)))).name).toBe('TypeError');
+    expect(
+      (await failure(() => raw.sendDatagram(JSON.stringify(args[0]), ...args.slice(1)))).name,
+    ).toBe('TypeError');
   }
   expect(await raw.sendDatagram(JSON.stringify(to), Buffer.alloc(1))).toMatchObject({
     error: { name: 'ENETUNREACH' },

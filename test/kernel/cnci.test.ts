@@ -24,6 +24,7 @@ function optionsFor(mode: TunnelKind, netns: string) {
   return {
     id: CNCI_ID,
     tenantId: TENANT_A,
+    dhcp: false as const,
     mode,
     computeNets: [UNDERLAY],
     netns,
@@ -235,7 +236,7 @@ async function openStage(box: Sandbox, mode: TunnelKind): Promise<Stage> {
     await ComputeNode.open({ ...base, id: 'cn2', netns: net.cn2.path }),
   ] as const;
   const openFor = (tenantId: string, ns: Namespace): Promise<Cnci> =>
-    PublicCnci.open({ ...base, id: CNCI_ID, tenantId, netns: ns.path });
+    PublicCnci.open({ ...base, id: CNCI_ID, tenantId, netns: ns.path, dhcp: false });
   const tenants = {
     a: {
       tenantId: TENANT_A,

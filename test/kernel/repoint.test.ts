@@ -249,7 +249,7 @@ for (const { mode, test: it } of KINDS) {
         const ends = [];
         for (const ns of [net.old, net.fresh]) {
           const cnci = await openCnci(
-            { ...base, id: 'c', tenantId: 't', netns: ns.path } as const,
+            { ...base, id: 'c', tenantId: 't', netns: ns.path, dhcp: false } as const,
             {},
           );
           const { bridge } = await cnci.addRemoteSubnet({

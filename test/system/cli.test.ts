@@ -265,7 +265,13 @@ test('watch tells of a link that somebody deletes, one line each, and ends with 
 test('a concentrator reaches a subnet, lists it, and shuts down', async () => {
   await using box = await Sandbox.open();
   const { json, snnet } = await stand(box);
-  const cnci = (...words: readonly string[]) => ['cnci', ...words, '--tenant-id', 'alpha'];
+  const cnci = (...words: readonly string[]) => [
+    'cnci',
+    ...words,
+    '--tenant-id',
+    'alpha',
+    '--no-dhcp',
+  ];
   const made = await json(...cnci('add-subnet', ...REMOTE));
   expect(made).toMatchObject({
     gateway: '172.16.1.1',
@@ -294,14 +300,16 @@ test('the neighbours of a concentrator come from a file; a dry run only shows', 
     tunnelId: 5,
   });
   writeFileSync(file, JSON.stringify([entry(1, ADDRESS), entry(2, '198.51.100.22')]));
-  const neighbors = ['cnci', 'neighbors', '--neighbors', file, '--tenant-id', 'alpha'];
+  const neighbors = ['cnci', 'neighbors', '--neighbors', file, '--tenant-id', 'alpha', '--no-dhcp'];
   expect((await snnet(...neighbors, '--dry-run')).stdout).toMatch(/^ip link add cncitun /);
   expect(await json(...neighbors)).toMatchObject({ created: true, added: ['192.168.64.2'] });
   expect(await json(...neighbors)).toMatchObject({ isChanged: false });
   expect((await snnet('cnci', 'list', '--tenant-id', 'alpha')).stdout).toMatch(
     /^192\.168\.64\.2 {2}198\.51\.100\.22 {2}172\.16\.2\.0\/24$/m,
   );
-  expect(await json('cnci', 'shutdown', '--tenant-id', 'alpha')).toMatchObject({ failed: [] });
+  expect(await json('cnci', 'shutdown', '--tenant-id', 'alpha', '--no-dhcp')).toMatchObject({
+    failed: [],
+  });
   rmSync(directory, { recursive: true });
 });
 

@@ -22,7 +22,7 @@ const handlers: Handlers = {
       nodes.set(id, await ComputeNode.open({ ...common, id, netns: id }));
     }
     for (const { id, tenantId } of CNCIS) {
-      cncis.set(id, await Cnci.open({ ...common, id, tenantId, netns: id }));
+      cncis.set(id, await Cnci.open({ ...common, id, tenantId, netns: id, dhcp: false }));
     }
     return found();
   },

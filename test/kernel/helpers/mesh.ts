@@ -16,6 +16,7 @@ export function optionsFor(mode: MeshKind, netns: string) {
   return {
     id: 'cnci',
     tenantId: TENANT,
+    dhcp: false as const,
     mode,
     computeNets: [UNDERLAY],
     netns,

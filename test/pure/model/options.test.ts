@@ -123,7 +123,7 @@ describe('options of a node', () => {
 
 describe('options of a concentrator', () => {
   it('are those of a node and the tenant', () => {
-    const mesh = { meshMode: 'auto', meshPrefixLength: 18 };
+    const mesh = { meshMode: 'auto', meshPrefixLength: 18, dhcp: {} };
     expect(parseCnciOptions({ ...FULL, tenantId: 't' })).toEqual({
       ...FULL,
       ...mesh,
