@@ -1,0 +1,13 @@
+export { fold, toTransaction } from './edits';
+export type { Change, Edit } from './edits';
+export { Ledger } from './ledger';
+export type { FirewallState } from './ledger';
+export { BRIDGE_PREFIX, FAMILY, MESH, TABLE } from './names';
+export { isSame, recognise } from './reading';
+export type { ChainReading, Recognition, RuleReading, SetReading, TableReading } from './reading';
+export { ADOPT_TABLE, DELETE_TABLE, wholeTable } from './ruleset';
+export type { Ownership } from './ruleset';
+export type { Transaction } from './sets';
+export { formatState } from './text';
+export { changeForwardings, changePorts, changePublicIps } from './wishes';
+export type { TenantNetwork } from './wishes';
