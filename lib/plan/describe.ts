@@ -1,3 +1,4 @@
+import { describeCommand, describeFlow } from './describe-nft';
 import type { Plan } from './plan';
 import type { LinkAttributes, LinkCreate, LinkDelete, LinkSet, Step, TapCreate } from './step';
 
@@ -48,6 +49,10 @@ export function describeStep(step: Step, nameOf: NameOf = () => undefined): stri
     }
     case 'sysctl.set':
       return `sysctl -w ${step.name.replaceAll('/', '.')}=${step.value}`;
+    case 'nft':
+      return step.commands.map(describeCommand).join('\n');
+    case 'conntrack.delete':
+      return step.flows.map(describeFlow).join('\n');
   }
 }
 

@@ -1,3 +1,4 @@
+import { inverseOfTransaction } from './inverse-nft';
 import type { LinkCreate, LinkSet, Step, TapCreate } from './step';
 
 /**
@@ -33,6 +34,10 @@ export function inverseOf(step: Step): Step | undefined {
       return step.before === undefined
         ? undefined
         : { op: 'sysctl.set', name: step.name, value: step.before, before: step.value };
+    case 'nft':
+      return inverseOfTransaction(step);
+    case 'conntrack.delete':
+      return undefined;
   }
 }
 

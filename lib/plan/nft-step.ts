@@ -12,13 +12,21 @@ interface InTable {
   readonly table: string;
 }
 
+export type NftTableFlag = 'owner' | 'persist' | 'dormant';
+
+/**
+ * What is added must not be there yet, here as with everything below: an inverse takes back only what
+ * its step made. `table.set` gives flags to a table that is there, which is how one that outlived its
+ * owner gets a new one.
+ */
 export interface NftTableCommand extends InTable {
-  readonly op: 'table.add' | 'table.delete';
+  readonly op: 'table.add' | 'table.set' | 'table.delete';
   /** `owner`: only the socket that made it may change it; `persist`: it outlives that socket (6.9). */
-  readonly flags?: readonly ('owner' | 'persist' | 'dormant')[];
+  readonly flags?: readonly NftTableFlag[];
 }
 
-export type NftHook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting' | 'ingress';
+export type NftHook =
+  'prerouting' | 'input' | 'forward' | 'output' | 'postrouting' | 'ingress' | 'egress';
 
 /** Where a base chain is called. */
 export interface NftBase {
@@ -37,7 +45,10 @@ export interface NftChainCommand extends InTable {
   readonly base?: NftBase;
 }
 
-/** Types of a key or of a map's data, as `nft` lists them. Each takes a multiple of four bytes. */
+/**
+ * Types of a key or of a map's data, as `nft` lists them. Of several in a row each is padded to four
+ * bytes.
+ */
 export type NftType =
   | 'ipv4_addr'
   | 'ether_addr'
@@ -49,10 +60,15 @@ export type NftType =
   | 'ct_state'
   | 'verdict';
 
-export interface NftSetCommand extends InTable {
-  readonly op: 'set.add' | 'set.delete';
+export interface NftSetDelete extends InTable {
+  readonly op: 'set.delete';
   readonly set: string;
-  /** More than one: a concatenation. */
+}
+
+export interface NftSetCommand extends InTable {
+  readonly op: 'set.add';
+  readonly set: string;
+  /** More than one, and at most five: a concatenation. */
   readonly key: readonly NftType[];
   /** Makes it a map. */
   readonly data?: readonly NftType[];
@@ -69,11 +85,14 @@ export interface NftVerdict {
 export interface NftElementsCommand extends InTable {
   readonly op: 'elements.add' | 'elements.delete';
   readonly set: string;
-  /** Bytes of one key, and of the data after it: fields in network order, padded to four bytes. */
+  /** Bytes of one key, as the set has them: 2 for a port alone, 8 for a protocol and a port. */
   readonly keyBytes: number;
-  /** 0 for a set, for a verdict map, and where elements are deleted. */
+  /** Bytes of the data after it; 0 for a set and for a verdict map. A deletion skips them. */
   readonly dataBytes: number;
-  /** Key, data, key, data, …: thousands of them cross to the kernel as one buffer. */
+  /**
+   * Key, data, key, data, …, each padded to four bytes, fields in the order that they have in memory
+   * (addresses and ports in network order): thousands of them cross to the kernel as one buffer.
+   */
   readonly packed: Uint8Array;
   /** Of a verdict map: one for each element. */
   readonly verdicts?: readonly NftVerdict[];
@@ -88,17 +107,25 @@ export interface NftRuleCommand extends InTable {
   readonly comment?: string;
 }
 
-export interface NftRuleDelete extends InTable {
+export type NftRuleDelete = InTable & {
   readonly op: 'rule.delete';
   readonly chain: string;
-  /** As a dump gave it. */
-  readonly handle: number;
-}
+} & (
+    | {
+        /** As a dump gave it. */
+        readonly handle: number;
+      }
+    | {
+        /** In an inverse: the number of the command that added the rule, in the step to undo. */
+        readonly addedBy: number;
+      }
+  );
 
 export type NftCommand =
   | NftTableCommand
   | NftChainCommand
   | NftSetCommand
+  | NftSetDelete
   | NftElementsCommand
   | NftRuleCommand
   | NftRuleDelete;
@@ -136,7 +163,7 @@ export type NftExpression =
       readonly dreg: NftRegister;
       readonly op: 'hton' | 'ntoh';
       readonly bytes: number;
-      readonly size: 2 | 4;
+      readonly size: 2 | 4 | 8;
     }
   | { readonly type: 'ct'; readonly key: NftCtKey; readonly dreg: NftRegister }
   | { readonly type: 'ct.set'; readonly key: 'mark'; readonly sreg: NftRegister }
@@ -220,6 +247,7 @@ export interface ConntrackTuple {
   readonly destination: string;
   /** For ICMP: the identifier. */
   readonly sourcePort: number;
-  /** For ICMP: type and code. */
+  /** For ICMP: type × 256 + code. */
   readonly destinationPort: number;
+  readonly zone?: number;
 }

@@ -21,9 +21,13 @@ export function makePlan(operation: string, steps: readonly Step[]): Plan {
   return freezeAll({ operation, steps: steps.map((step) => ({ step, undo: inverseOf(step) })) });
 }
 
-/** Plain data only; what is frozen already was frozen through and through. */
+/**
+ * Plain data only; what is frozen already was frozen through and through. Bytes stay as they are, since
+ * JS cannot freeze them: whoever hands them over leaves them alone.
+ */
 function freezeAll<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  if (ArrayBuffer.isView(value)) return value;
   for (const part of Object.values(value)) freezeAll(part);
   return Object.freeze(value);
 }

@@ -1,3 +1,5 @@
+import type { ConntrackDelete, NftStep } from './nft-step';
+
 /**
  * The steps that a plan is made of: plain data in the kernel's own words.
  *
@@ -184,6 +186,8 @@ export type Step = (
   | NeighbourStep
   | FdbStep
   | SysctlSet
+  | NftStep
+  | ConntrackDelete
 ) & {
   /** Errors of the kernel that mean "it is so already", by errno name; the step then has no inverse. */
   readonly tolerate?: readonly string[];

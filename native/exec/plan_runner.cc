@@ -18,7 +18,11 @@ namespace {
 bool IsDeletion(const PlanStep& step) {
   return std::holds_alternative<DeleteLinks>(step.step.action);
 }
-bool IsSysctl(const PlanStep& step) { return std::holds_alternative<SetSysctl>(step.step.action); }
+// Not done over rtnetlink: a call of its own, in the plan's order.
+bool IsAlone(const Action& action) {
+  return std::holds_alternative<SetSysctl>(action) || std::holds_alternative<Transaction>(action) ||
+         std::holds_alternative<DeleteFlows>(action);
+}
 
 bool Tolerates(const Step& step, int code) {
   return std::find(step.tolerate.begin(), step.tolerate.end(), code) != step.tolerate.end();
@@ -90,14 +94,16 @@ RunOutcome PlanRunner::Run(const Plan& plan) {
       }
       break;
     }
-    if (IsSysctl(plan.steps[next])) {
-      RunSysctl(progress, next);
+    if (IsAlone(plan.steps[next].step.action)) {
+      RunAlone(progress, next);
       DieIf(plan.fault, Fault::Kind::kKillAfter, next);
       ++next;
       continue;
     }
     size_t end = next;
-    while (end < count && !IsDeletion(plan.steps[end]) && !IsSysctl(plan.steps[end])) ++end;
+    while (end < count && !IsDeletion(plan.steps[end]) && !IsAlone(plan.steps[end].step.action)) {
+      ++end;
+    }
     const size_t cut = EndBeforeDeath(plan.fault, next, end);
     const bool dies = cut < end || (plan.fault && plan.fault->kind == Fault::Kind::kKillAfter &&
                                     plan.fault->step + 1 == end);
@@ -214,17 +220,43 @@ bool PlanRunner::PersistTaps(Progress& progress) {
   return true;
 }
 
-void PlanRunner::RunSysctl(Progress& progress, size_t index) {
-  const auto& sysctl = std::get<SetSysctl>(progress.plan.steps[index].step.action);
-  const sys::Status written =
+void PlanRunner::RunAlone(Progress& progress, size_t index) {
+  const sys::Status carried =
       FailsAt(progress.plan.fault, index)
-          ? sys::Status(sys::Error{progress.plan.fault->error, "sysctl -w " + sysctl.name})
-          : sys::WriteSysctl(sysctl.name, sysctl.value);
-  if (written) {
+          ? sys::Status(sys::Error{progress.plan.fault->error, "injected fault"})
+          : Carry(progress, index);
+  if (carried) {
     progress.outcome.done.push_back(index);
   } else {
-    progress.Refuse(index, written.error());
+    progress.Refuse(index, carried.error());
   }
+}
+
+sys::Status PlanRunner::Carry(Progress& progress, size_t index) {
+  const Action& action = progress.plan.steps[index].step.action;
+  if (const auto* sysctl = std::get_if<SetSysctl>(&action)) {
+    return sys::WriteSysctl(sysctl->name, sysctl->value);
+  }
+  if (const auto* gone = std::get_if<DeleteFlows>(&action)) {
+    return netfilter_.DeleteFlows(gone->flows);
+  }
+  auto committed = netfilter_.Commit(std::get<Transaction>(action).commands);
+  // Nothing of what was refused was done; what was perhaps done is undone.
+  if (committed.is_unknown) progress.outcome.done.push_back(index);
+  if (committed.failure) return *committed.failure;
+  progress.outcome.handles[index] = std::move(committed.handles);
+  return sys::Ok();
+}
+
+sys::Status PlanRunner::UndoAlone(const Action& action, const nft::Handles& added) {
+  if (const auto* transaction = std::get_if<Transaction>(&action)) {
+    return netfilter_.Undo(transaction->commands, added);
+  }
+  if (const auto* gone = std::get_if<DeleteFlows>(&action)) {
+    return netfilter_.DeleteFlows(gone->flows);
+  }
+  const auto& sysctl = std::get<SetSysctl>(action);
+  return sys::WriteSysctl(sysctl.name, sysctl.value);
 }
 
 // Inverses run last first; links to delete are gathered for one group.
@@ -237,11 +269,11 @@ void PlanRunner::RollBack(const Plan& plan, RunOutcome& outcome) {
     if (const auto* doomed = std::get_if<DeleteLinks>(&undo->action)) {
       auto& links = outcome.rollback.links;
       links.insert(links.end(), doomed->links.begin(), doomed->links.end());
-    } else if (const auto* sysctl = std::get_if<SetSysctl>(&undo->action)) {
+    } else if (IsAlone(undo->action)) {
       UndoMessages(plan, outcome, over_netlink);
-      auto written = sys::WriteSysctl(sysctl->name, sysctl->value);
-      if (!written && !IsGone(written.error().code)) {
-        outcome.left.push_back({written.error(), *it});
+      auto undone = UndoAlone(undo->action, outcome.handles[*it]);
+      if (!undone && !IsGone(undone.error().code)) {
+        outcome.left.push_back({undone.error(), *it});
       }
     } else {
       over_netlink.push_back(*it);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "exec/netfilter.h"
 #include "exec/step.h"
 #include "nl/socket.h"
 #include "sys/result.h"
@@ -36,6 +37,8 @@ struct RunOutcome {
   std::vector<size_t> done;
   // The links that the inverses want deleted; the deletion lane does it.
   DeleteLinks rollback;
+  // Handles of rules that a step added, by step.
+  std::map<size_t, nft::Handles> handles;
   // Inverses that did not hold.
   std::vector<StepFailure> left;
 };
@@ -65,11 +68,14 @@ class PlanRunner {
   bool SendMessages(Progress& progress, size_t first, size_t end);
   bool PersistTaps(Progress& progress);
   std::optional<StepFailure> FindCollision(const Plan& plan, size_t first, size_t end) const;
-  void RunSysctl(Progress& progress, size_t index);
+  void RunAlone(Progress& progress, size_t index);
+  sys::Status Carry(Progress& progress, size_t index);
+  sys::Status UndoAlone(const Action& action, const nft::Handles& added);
   void UndoMessages(const Plan& plan, RunOutcome& outcome, std::vector<size_t>& indexes);
 
   nl::Socket socket_;
   sys::UniqueFd probe_;
+  Netfilter netfilter_;
   std::vector<sys::Tap> finished_taps_;
 };
 

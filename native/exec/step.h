@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "nft/command.h"
+#include "nft/conntrack.h"
 #include "rtnl/address.h"
 #include "rtnl/link.h"
 #include "rtnl/neighbour.h"
@@ -52,10 +54,18 @@ struct SetSysctl {
   std::string name;
   std::string value;
 };
+// Changes of nf_tables that are done together or not at all.
+struct Transaction {
+  std::vector<nft::Command> commands;
+};
+struct DeleteFlows {
+  std::vector<nft::Tuple> flows;
+};
 
 using Action =
     std::variant<rtnl::LinkSpec, CreateTap, SetLink, DeleteLinks, Change<rtnl::Address>,
-                 Change<rtnl::Route>, Change<rtnl::Neighbour>, Change<rtnl::Fdb>, SetSysctl>;
+                 Change<rtnl::Route>, Change<rtnl::Neighbour>, Change<rtnl::Fdb>, SetSysctl,
+                 Transaction, DeleteFlows>;
 
 struct Step {
   Action action;

@@ -58,6 +58,8 @@ struct Builder {
   }
   void operator()(const DeleteLinks&) const {}
   void operator()(const SetSysctl&) const {}
+  void operator()(const Transaction&) const {}
+  void operator()(const DeleteFlows&) const {}
   void operator()(const Change<rtnl::Address>& change) const {
     messages.push_back(change.add ? rtnl::AddAddress(change.entry)
                                   : rtnl::DeleteAddress(change.entry));

@@ -8,8 +8,8 @@
 
 namespace snnet::exec {
 
-// The netlink messages that carry out a step. None for what is not done over netlink alone
-// (a tap's ioctls, sysctls) and for deletions, which have a thread of their own.
+// The rtnetlink messages that carry out a step. None for what is not done over rtnetlink alone
+// (a tap's ioctls, sysctls, netfilter) and for deletions, which have a thread of their own.
 std::vector<nl::Message> MessagesFor(const Step& step);
 
 }  // namespace snnet::exec

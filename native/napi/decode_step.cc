@@ -7,6 +7,7 @@
 #include <charconv>
 #include <map>
 
+#include "napi/decode_nft.h"
 #include "napi/reader.h"
 #include "sys/errno_name.h"
 
@@ -213,7 +214,9 @@ const std::map<std::string, ActionDecoder>& ActionDecoders() {
       {"neighbour.delete", DecodeNeighbour<false>},
       {"fdb.add", DecodeFdb<true>},
       {"fdb.delete", DecodeFdb<false>},
-      {"sysctl.set", DecodeSysctl}};
+      {"sysctl.set", DecodeSysctl},
+      {"nft", DecodeTransaction},
+      {"conntrack.delete", DecodeFlows}};
   return decoders;
 }
 

@@ -22,6 +22,8 @@ class Reader {
   Reader(const Napi::Value& value, std::string path, Failure& failure);
 
   bool Has(const char* name) const;
+  // Unchecked; undefined where it cannot be read.
+  Napi::Value Field(const char* name) const { return Get(name); }
   Reader Child(const char* name) const;
   // What stands after the first bad element is not read.
   std::vector<Reader> Children(const char* name) const;

@@ -17,29 +17,6 @@ namespace {
 constexpr size_t kMaxSend = 192 * 1024;
 constexpr size_t kReceiveAtOnce = 64 * 1024;
 
-sys::Error ReadError(nlmsghdr* header, const std::string& request) {
-  const auto* body = static_cast<nlmsgerr*>(nlmsg_data(header));
-  sys::Error error{-body->error, request};
-  if ((header->nlmsg_flags & NLM_F_ACK_TLVS) == 0) return error;
-  // With NETLINK_CAP_ACK the attributes follow the bare nlmsgerr.
-  size_t skip = sizeof *body;
-  if ((header->nlmsg_flags & NLM_F_CAPPED) == 0) skip += body->msg.nlmsg_len - sizeof(nlmsghdr);
-  std::array<nlattr*, NLMSGERR_ATTR_MAX + 1> attributes{};
-  if (nlmsg_parse(header, static_cast<int>(skip), attributes.data(), NLMSGERR_ATTR_MAX, nullptr) !=
-      0) {
-    return error;
-  }
-  if (nlattr* text = attributes[NLMSGERR_ATTR_MSG]) {
-    const std::string_view raw(static_cast<char*>(nla_data(text)),
-                               static_cast<size_t>(nla_len(text)));
-    error.extack = raw.substr(0, raw.find('\0'));
-  }
-  if (nlattr* offset = attributes[NLMSGERR_ATTR_OFFS]) {
-    error.offset = static_cast<int>(nla_get_u32(offset));
-  }
-  return error;
-}
-
 // Receives until the last message of [first, last] is acknowledged.
 sys::Status CollectAcks(Socket& socket, std::vector<Message>& messages, size_t first, size_t last,
                         std::vector<Ack>& acks,
@@ -91,6 +68,29 @@ sys::Status SendPart(Socket& socket, std::vector<Message>& messages, size_t firs
 }
 
 }  // namespace
+
+sys::Error ReadError(nlmsghdr* header, const std::string& request) {
+  const auto* body = static_cast<nlmsgerr*>(nlmsg_data(header));
+  sys::Error error{-body->error, request};
+  if ((header->nlmsg_flags & NLM_F_ACK_TLVS) == 0) return error;
+  // With NETLINK_CAP_ACK the attributes follow the bare nlmsgerr.
+  size_t skip = sizeof *body;
+  if ((header->nlmsg_flags & NLM_F_CAPPED) == 0) skip += body->msg.nlmsg_len - sizeof(nlmsghdr);
+  std::array<nlattr*, NLMSGERR_ATTR_MAX + 1> attributes{};
+  if (nlmsg_parse(header, static_cast<int>(skip), attributes.data(), NLMSGERR_ATTR_MAX, nullptr) !=
+      0) {
+    return error;
+  }
+  if (nlattr* text = attributes[NLMSGERR_ATTR_MSG]) {
+    const std::string_view raw(static_cast<char*>(nla_data(text)),
+                               static_cast<size_t>(nla_len(text)));
+    error.extack = raw.substr(0, raw.find('\0'));
+  }
+  if (nlattr* offset = attributes[NLMSGERR_ATTR_OFFS]) {
+    error.offset = static_cast<int>(nla_get_u32(offset));
+  }
+  return error;
+}
 
 sys::Result<std::vector<Ack>> SendBatch(Socket& socket, std::vector<Message>& messages,
                                         const std::function<void(size_t, nlmsghdr*)>& on_reply) {

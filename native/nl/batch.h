@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "nl/message.h"
@@ -14,6 +15,9 @@ namespace snnet::nl {
 // Room for the answers when each of the messages that one send takes is refused; a socket that
 // sends batches should have it (Socket::SetReceiveBuffer), or answers are lost.
 constexpr int kReceiveBuffer = 4 << 20;
+
+// What an NLMSG_ERROR says, with the kernel's own words where it gives any.
+sys::Error ReadError(nlmsghdr* header, const std::string& request);
 
 // What became of one message of a batch; nothing means that the kernel did it.
 using Ack = std::optional<sys::Error>;

@@ -17,6 +17,8 @@ class Socket {
   static sys::Result<Socket> Open(int protocol);
 
   int fd() const { return nl_socket_get_fd(socket_.get()); }
+  // The number under which the kernel knows it.
+  uint32_t port() const { return nl_socket_get_local_port(socket_.get()); }
   uint32_t NextSequence() { return ++sequence_; }
   sys::Status JoinGroup(int group);
   // Asks for more than the system-wide limit where privileges allow, else for the limit.

@@ -61,6 +61,7 @@ constexpr Name kNames[] = {
     {EALREADY, "EALREADY"},
     {ESTALE, "ESTALE"},
     {ECANCELED, "ECANCELED"},
+    {ERESTART, "ERESTART"},
 };
 
 }  // namespace
