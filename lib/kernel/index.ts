@@ -2,6 +2,20 @@ export { IndexAllocator } from './index-allocator';
 export type { LinkEvent } from './decode';
 export { Kernel } from './kernel';
 export type { KernelOptions, RunResult } from './kernel';
+export type {
+  ConntrackFilter,
+  ConntrackRow,
+  NftBaseRow,
+  NftChainRow,
+  NftEvent,
+  NftOverview,
+  NftReadExpression,
+  NftReadVerdict,
+  NftRuleRow,
+  NftSetRow,
+  NftTableRow,
+  NftTableState,
+} from './nft-rows';
 export { probe } from './probe';
 export type { Capabilities, ProbedKind } from './probe';
 export type { AddressRow, LinkRow, LinkRowData, NeighbourRow, RouteRow } from './rows';

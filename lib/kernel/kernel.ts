@@ -1,7 +1,7 @@
 import { APIError, FatalError, KernelError } from '../errors';
 import type { APIErrorCode } from '../errors';
 import { describePlan, describeStep } from '../plan';
-import type { Fault, Plan, Step } from '../plan';
+import type { Fault, NftFamily, Plan, Step } from '../plan';
 import {
   decodeAddresses,
   decodeEvents,
@@ -12,6 +12,7 @@ import {
 import type { LinkEvent } from './decode';
 import { loadAddon } from './native';
 import type {
+  Answer,
   DumpName,
   NativeError,
   NativeHandle,
@@ -20,6 +21,15 @@ import type {
   NativeTable,
   Refusal,
 } from './native';
+import { decodeFlows, decodeNftTable } from './nft-decode';
+import type {
+  ConntrackFilter,
+  ConntrackRow,
+  NftEvent,
+  NftOverview,
+  NftRuleRow,
+  NftTableState,
+} from './nft-rows';
 import type { AddressRow, LinkRow, NeighbourRow, RouteRow } from './rows';
 
 export interface KernelOptions {
@@ -41,6 +51,7 @@ export interface RunResult {
 }
 
 type Listener = (events: readonly LinkEvent[]) => void;
+type NftListener = (events: readonly NftEvent[]) => void;
 
 /**
  * One network namespace, spoken to over netlink by threads of its own; the event loop never waits for
@@ -53,6 +64,7 @@ export class Kernel {
     readonly interest: 'deletions' | 'all';
     readonly listener: Listener;
   }>();
+  readonly #nftListeners = new Set<{ readonly listener: NftListener }>();
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -148,6 +160,55 @@ export class Kernel {
     if (isRefusal(reply)) throw toApiError('watch', reply.error);
   }
 
+  /** One table with all that is in it, as it was at one moment; nothing where there is none. */
+  async nft(family: NftFamily, table: string): Promise<NftTableState | undefined> {
+    const found = answered('nft', await this.#handle.nftTable({ family, table }));
+    return found === null ? undefined : decodeNftTable(found);
+  }
+  /** The tables and chains of all families, whosever they are. */
+  async nftTables(): Promise<NftOverview> {
+    return answered('nftTables', await this.#handle.nftOverview());
+  }
+  /** The rules of one chain, in order; none where there is no such chain. */
+  async nftRules(family: NftFamily, table: string, chain: string): Promise<readonly NftRuleRow[]> {
+    return answered('nftRules', await this.#handle.nftRules({ family, table, chain }));
+  }
+  /** Counts the transactions of the namespace, everybody's. */
+  async nftGeneration(): Promise<number> {
+    return answered('nftGeneration', await this.#handle.nftGeneration());
+  }
+  /** What connection tracking knows of TCP, UDP and ICMP over IPv4. */
+  async conntrack(filter: ConntrackFilter = {}): Promise<ConntrackRow[]> {
+    return decodeFlows(answered('conntrack', await this.#handle.conntrack(filter)));
+  }
+
+  /**
+   * Calls `listener` with what transactions did to tables of nftables, until the returned function is
+   * called. They are hints: read the table again. Listeners do not keep the process alive.
+   */
+  async watchNft(listener: NftListener): Promise<() => Promise<void>> {
+    const entry = { listener };
+    this.#nftListeners.add(entry);
+    try {
+      await this.#updateNftWatch();
+    } catch (error) {
+      this.#nftListeners.delete(entry);
+      throw error;
+    }
+    return async () => {
+      if (!this.#nftListeners.delete(entry) || this.#closing !== undefined) return;
+      await this.#updateNftWatch();
+    };
+  }
+
+  async #updateNftWatch(): Promise<void> {
+    const tell: NftListener = (events) => {
+      for (const { listener } of this.#nftListeners) listener(events);
+    };
+    const reply = await this.#handle.watchNft(this.#nftListeners.size > 0 ? tell : undefined);
+    if (isRefusal(reply)) throw toApiError('watchNft', reply.error);
+  }
+
   /** Waits until every link given up so far has left the kernel. */
   async settle(): Promise<void> {
     const reply = await this.#handle.settle();
@@ -176,6 +237,11 @@ export class Kernel {
 
 function isRefusal(reply: object): reply is Refusal {
   return 'error' in reply;
+}
+
+function answered<T>(operation: string, answer: Answer<T>): T {
+  if ('error' in answer) throw toApiError(operation, answer.error);
+  return answer.value;
 }
 
 function toKernelError(error: NativeError): KernelError {

@@ -2,7 +2,15 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
 import { APIError } from '../errors';
-import type { Fault, Step } from '../plan';
+import type { Fault, NftFamily, Step } from '../plan';
+import type {
+  ConntrackFilter,
+  NftChainRow,
+  NftEvent,
+  NftRuleRow,
+  NftSetRow,
+  NftTableRow,
+} from './nft-rows';
 
 /** An error of the kernel as the addon hands it over. */
 export interface NativeError {
@@ -46,6 +54,32 @@ export interface NativeHandle {
   watch(interest: 'none' | 'deletions' | 'all'): Promise<Refusal | Record<string, never>>;
   settle(): Promise<readonly NativeError[] | Refusal>;
   close(): Promise<Refusal | Record<string, never>>;
+  nftTable(place: NftPlace): Promise<Answer<NativeNftTable | null>>;
+  nftOverview(): Promise<Answer<NativeNftOverview>>;
+  nftRules(place: NftPlace & { readonly chain: string }): Promise<Answer<readonly NftRuleRow[]>>;
+  nftGeneration(): Promise<Answer<number>>;
+  conntrack(filter: ConntrackFilter): Promise<Answer<NativeTable>>;
+  watchNft(
+    listener: ((events: readonly NftEvent[]) => void) | undefined,
+  ): Promise<Refusal | Record<string, never>>;
+}
+export type Answer<T> = { readonly value: T } | Refusal;
+export interface NftPlace {
+  readonly family: NftFamily;
+  readonly table: string;
+}
+export interface NativeNftOverview {
+  readonly tables: readonly NftTableRow[];
+  readonly chains: readonly NftChainRow[];
+  readonly generation: number;
+}
+/** The verdicts of a map: codes among the numbers, chains among the texts. */
+export type NativeNftSet = Omit<NftSetRow, 'verdicts'> & { readonly verdicts?: NativeTable };
+export interface NativeNftTable extends NftTableRow {
+  readonly chains: readonly NftChainRow[];
+  readonly sets: readonly NativeNftSet[];
+  readonly rules: readonly NftRuleRow[];
+  readonly generation: number;
 }
 export type DumpName = 'link' | 'address' | 'route' | 'neighbour' | 'fdb';
 

@@ -72,7 +72,8 @@ export interface NftSetCommand extends InTable {
   readonly key: readonly NftType[];
   /** Makes it a map. */
   readonly data?: readonly NftType[];
-  readonly flags?: readonly ('constant' | 'interval')[];
+  /** `constant`: its elements come in the same transaction, or never. */
+  readonly flags?: readonly 'constant'[];
 }
 
 /** What a rule or a verdict map decides. */

@@ -37,7 +37,7 @@ void Engine::Open(const Namespace& where, std::function<void(const sys::Status&)
 sys::Status Engine::OpenHere(const Namespace& where) {
   auto entered = where.is_fresh ? sys::EnterFreshNetns() : sys::EnterNetns(where.path);
   if (!entered) return entered;
-  auto runner = PlanRunner::Open();
+  auto runner = PlanRunner::Open(netfilter_);
   if (!runner) return runner.error();
   auto dump = nl::Socket::Open(NETLINK_ROUTE);
   if (!dump) return dump.error();
@@ -209,6 +209,18 @@ bool Engine::Watch(Monitor::Interest interest, std::function<void(const sys::Sta
   });
 }
 
+bool Engine::Ask(std::function<void(const sys::Result<nl::Socket*>&)> question) {
+  return executor_.Post([this, question = std::move(question)] {
+    question(runner_ ? netfilter_.Queries() : sys::Result<nl::Socket*>(NotOpen()));
+  });
+}
+
+bool Engine::WatchNft(bool on, std::function<void(const sys::Status&)> done) {
+  return executor_.Post([this, on, done = std::move(done)] {
+    done(runner_ ? nft_monitor_.Watch(on) : sys::Status(NotOpen()));
+  });
+}
+
 void Engine::Close(const std::function<void()>& closed) {
   const bool accepted = executor_.Post([this, closed] {
     bridges_.Hasten();
@@ -225,6 +237,7 @@ void Engine::Close(const std::function<void()>& closed) {
     leaves_.Stop(false);
     bridges_.Stop(false);
     monitor_.Stop();
+    nft_monitor_.Stop();
     closed();
   });
   if (!accepted) closed();  // it never started
@@ -235,6 +248,7 @@ void Engine::Abandon() {
   leaves_.Stop(true);
   bridges_.Stop(true);
   monitor_.Stop();
+  nft_monitor_.Stop();
 }
 
 }  // namespace snnet::exec

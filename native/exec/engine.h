@@ -6,6 +6,7 @@
 //   leaves    senders that delete ports and tunnels, as many as are needed at once
 //   bridges   one sender that deletes retired bridges (it holds the kernel's rtnl lock while it
 //   waits) monitor   hears what went, and what changed while somebody watches
+//   nft monitor      hears of nf_tables, once somebody has asked for it
 //
 // Callbacks come on any of these threads.
 #pragma once
@@ -19,6 +20,8 @@
 
 #include "exec/deletion_pool.h"
 #include "exec/monitor.h"
+#include "exec/netfilter.h"
+#include "exec/nft_monitor.h"
 #include "exec/plan_runner.h"
 #include "exec/step.h"
 #include "exec/worker.h"
@@ -47,14 +50,15 @@ struct DumpRequest {
 
 class Engine {
  public:
-  explicit Engine(Monitor::OnEvents on_events)
+  Engine(Monitor::OnEvents on_events, NftMonitor::OnEvents on_nft_events)
       // Senders wait outside the kernel's rtnl lock: so many that who deletes one link after the
       // other, 0.8 ms each, never waits for one to come back, which takes 16 ms.
       : leaves_({.name = "snnet-delete", .max_senders = 24, .max_links = 8192}, watch_),
         // A group of bridges holds rtnl some 17 ms for each: bound what the host waits.
         bridges_({.name = "snnet-bridges", .max_senders = 1, .max_links = 4, .quiet = &quiet_},
                  watch_),
-        monitor_(watch_, std::move(on_events)) {}
+        monitor_(watch_, std::move(on_events)),
+        nft_monitor_(netfilter_, std::move(on_nft_events)) {}
   ~Engine() { Abandon(); }
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -67,6 +71,9 @@ class Engine {
   bool Dump(DumpRequest request, std::function<void(const sys::Status&)> done);
   bool ReadSysctl(std::string name, std::function<void(const sys::Result<std::string>&)> done);
   bool Watch(Monitor::Interest interest, std::function<void(const sys::Status&)> done);
+  // Reads netfilter's state on the executor.
+  bool Ask(std::function<void(const sys::Result<nl::Socket*>&)> question);
+  bool WatchNft(bool on, std::function<void(const sys::Status&)> done);
   using Settled = std::function<void(const std::vector<sys::Error>&)>;
   // Calls back when every link given up so far has left the kernel, with what did not go.
   bool Settle(Settled done);
@@ -94,6 +101,7 @@ class Engine {
 
   DeathWatch watch_;
   QuietTime quiet_;
+  Netfilter netfilter_;
   std::optional<PlanRunner> runner_;
   std::atomic<bool> is_open_ = false;
   std::optional<nl::Socket> dump_socket_;
@@ -105,6 +113,7 @@ class Engine {
   DeletionPool leaves_;
   DeletionPool bridges_;
   Monitor monitor_;
+  NftMonitor nft_monitor_;
   Worker executor_{"snnet-exec"};
 };
 

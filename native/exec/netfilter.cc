@@ -40,10 +40,13 @@ std::vector<nft::Command> Split(const nft::Command& command) {
 
 }  // namespace
 
-sys::Result<nl::Socket*> Netfilter::Transactions() { return OpenOnce(transactions_); }
-sys::Result<nl::Socket*> Netfilter::Queries() { return OpenOnce(queries_); }
+sys::Result<nl::Socket*> Netfilter::Transactions() {
+  auto socket = OpenOnce(transactions_);
+  if (socket) port_ = (*socket)->port();
+  return socket;
+}
 
-uint32_t Netfilter::port() const { return transactions_ ? transactions_->port() : 0; }
+sys::Result<nl::Socket*> Netfilter::Queries() { return OpenOnce(queries_); }
 
 nft::Committed Netfilter::Commit(const std::vector<nft::Command>& commands) {
   auto socket = Transactions();

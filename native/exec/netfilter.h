@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <vector>
 
@@ -24,12 +25,17 @@ class Netfilter {
   // What is not there is a success.
   sys::Status DeleteFlows(const std::vector<nft::Tuple>& flows);
 
-  // The number under which the kernel knows the socket of the transactions; 0 before the first.
-  uint32_t port() const;
+  // For whoever reads.
+  sys::Result<nl::Socket*> Queries();
+
+  // The number under which the kernel knows the socket of the transactions; 0 before the first. Any
+  // thread.
+  uint32_t port() const { return port_; }
 
  private:
   sys::Result<nl::Socket*> Transactions();
-  sys::Result<nl::Socket*> Queries();
+
+  std::atomic<uint32_t> port_ = 0;
 
   std::optional<nl::Socket> transactions_;
   std::optional<nl::Socket> queries_;

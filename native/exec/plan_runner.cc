@@ -74,13 +74,13 @@ struct PlanRunner::Progress {
   }
 };
 
-sys::Result<PlanRunner> PlanRunner::Open() {
+sys::Result<PlanRunner> PlanRunner::Open(Netfilter& netfilter) {
   auto socket = nl::Socket::Open(NETLINK_ROUTE);
   if (!socket) return socket.error();
   sys::UniqueFd probe(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!probe) return sys::LastError("socket");
   socket->SetReceiveBuffer(nl::kReceiveBuffer);
-  return PlanRunner(std::move(*socket), std::move(probe));
+  return PlanRunner(std::move(*socket), std::move(probe), netfilter);
 }
 
 RunOutcome PlanRunner::Run(const Plan& plan) {
@@ -238,9 +238,9 @@ sys::Status PlanRunner::Carry(Progress& progress, size_t index) {
     return sys::WriteSysctl(sysctl->name, sysctl->value);
   }
   if (const auto* gone = std::get_if<DeleteFlows>(&action)) {
-    return netfilter_.DeleteFlows(gone->flows);
+    return netfilter_->DeleteFlows(gone->flows);
   }
-  auto committed = netfilter_.Commit(std::get<Transaction>(action).commands);
+  auto committed = netfilter_->Commit(std::get<Transaction>(action).commands);
   // Nothing of what was refused was done; what was perhaps done is undone.
   if (committed.is_unknown) progress.outcome.done.push_back(index);
   if (committed.failure) return *committed.failure;
@@ -250,10 +250,10 @@ sys::Status PlanRunner::Carry(Progress& progress, size_t index) {
 
 sys::Status PlanRunner::UndoAlone(const Action& action, const nft::Handles& added) {
   if (const auto* transaction = std::get_if<Transaction>(&action)) {
-    return netfilter_.Undo(transaction->commands, added);
+    return netfilter_->Undo(transaction->commands, added);
   }
   if (const auto* gone = std::get_if<DeleteFlows>(&action)) {
-    return netfilter_.DeleteFlows(gone->flows);
+    return netfilter_->DeleteFlows(gone->flows);
   }
   const auto& sysctl = std::get<SetSysctl>(action);
   return sys::WriteSysctl(sysctl.name, sysctl.value);

@@ -47,7 +47,8 @@ struct RunOutcome {
 // inverses when one fails. A deletion may stand only at the end of a plan; it is not run here.
 class PlanRunner {
  public:
-  static sys::Result<PlanRunner> Open();
+  // `netfilter` must outlive it.
+  static sys::Result<PlanRunner> Open(Netfilter& netfilter);
 
   RunOutcome Run(const Plan& plan);
 
@@ -59,8 +60,8 @@ class PlanRunner {
   void CloseTaps() { finished_taps_.clear(); }
 
  private:
-  PlanRunner(nl::Socket socket, sys::UniqueFd probe)
-      : socket_(std::move(socket)), probe_(std::move(probe)) {}
+  PlanRunner(nl::Socket socket, sys::UniqueFd probe, Netfilter& netfilter)
+      : socket_(std::move(socket)), probe_(std::move(probe)), netfilter_(&netfilter) {}
 
   struct Progress;
   void RunSegment(Progress& progress, size_t first, size_t end, bool dies);
@@ -75,7 +76,7 @@ class PlanRunner {
 
   nl::Socket socket_;
   sys::UniqueFd probe_;
-  Netfilter netfilter_;
+  Netfilter* netfilter_;
   std::vector<sys::Tap> finished_taps_;
 };
 

@@ -242,6 +242,20 @@ exec::Action DecodeTransaction(const Reader& from) {
   return to;
 }
 
+nft::FlowFilter DecodeFlowFilter(const Reader& from) {
+  nft::FlowFilter to;
+  if (from.Has("protocol")) {
+    to.protocol = static_cast<uint8_t>(DecodeName(from, "protocol", kProtocols));
+  }
+  if (from.Has("source")) to.source = from.Address("source");
+  if (from.Has("destination")) to.destination = from.Address("destination");
+  if (const auto port = from.MaybeNumber("destinationPort", 0, 0xffff)) {
+    to.destination_port = static_cast<uint16_t>(*port);
+  }
+  if (from.Has("replySource")) to.reply_source = from.Address("replySource");
+  return to;
+}
+
 exec::Action DecodeFlows(const Reader& from) {
   exec::DeleteFlows to;
   for (const Reader& flow : from.Children("flows")) to.flows.push_back(DecodeTuple(flow));

@@ -10,6 +10,7 @@ namespace snnet::napi {
 // The steps `nft` and `conntrack.delete`.
 exec::Action DecodeTransaction(const Reader& from);
 exec::Action DecodeFlows(const Reader& from);
+nft::FlowFilter DecodeFlowFilter(const Reader& from);
 
 nft::Expression DecodeExpression(const Reader& from);
 nft::Verdict DecodeVerdict(const Reader& from);

@@ -49,13 +49,13 @@ std::optional<std::string> ReadString(const Napi::Value& value, const char* what
   return std::nullopt;
 }
 
-Napi::Value WithError(Napi::Env env, const sys::Error& error) {
+}  // namespace
+
+Napi::Value KernelHandle::WithError(Napi::Env env, const sys::Error& error) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("error", EncodeError(env, error));
   return object;
 }
-
-}  // namespace
 
 Napi::Function KernelHandle::Define(Napi::Env env) {
   return DefineClass(
@@ -65,7 +65,13 @@ Napi::Function KernelHandle::Define(Napi::Env env) {
        InstanceMethod<&KernelHandle::ReadSysctl>("readSysctl"),
        InstanceMethod<&KernelHandle::Watch>("watch"),
        InstanceMethod<&KernelHandle::Settle>("settle"),
-       InstanceMethod<&KernelHandle::Close>("close")});
+       InstanceMethod<&KernelHandle::Close>("close"),
+       InstanceMethod<&KernelHandle::NftTable>("nftTable"),
+       InstanceMethod<&KernelHandle::NftOverview>("nftOverview"),
+       InstanceMethod<&KernelHandle::NftRules>("nftRules"),
+       InstanceMethod<&KernelHandle::NftGeneration>("nftGeneration"),
+       InstanceMethod<&KernelHandle::Conntrack>("conntrack"),
+       InstanceMethod<&KernelHandle::WatchNft>("watchNft")});
 }
 
 KernelHandle::KernelHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<KernelHandle>(info) {
@@ -79,7 +85,8 @@ KernelHandle::KernelHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Ke
   Value().DefineProperty(Napi::PropertyDescriptor::Value(kOnEvents, info[0]));
   mailbox_ = std::make_unique<Mailbox>(info.Env());
   engine_ = std::make_unique<exec::Engine>(
-      [this](std::vector<exec::LinkEvent> events) { OnEvents(std::move(events)); });
+      [this](std::vector<exec::LinkEvent> events) { OnEvents(std::move(events)); },
+      [this](std::vector<exec::NftEvent> events) { OnNftEvents(std::move(events)); });
   // After the mailbox: hooks run last first, so the threads end before what they post to.
   napi_add_env_cleanup_hook(info.Env(), EndThreads, this);
 }
@@ -277,6 +284,7 @@ Napi::Value KernelHandle::Close(const Napi::CallbackInfo& info) {
   if (state_ != State::kOpen) return Refuse(*call);
   state_ = State::kClosed;
   SetInterest(exec::Monitor::Interest::kNone);
+  SetNftInterest(false);
   engine_->Close([this, deferred = call->deferred] {
     Finish(deferred, [this](Napi::Env env) -> Napi::Value {
       // Joins the thread that posted this, which has nothing left to do, and gives up every

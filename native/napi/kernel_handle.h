@@ -33,6 +33,13 @@ class KernelHandle : public Napi::ObjectWrap<KernelHandle> {
   Napi::Value Watch(const Napi::CallbackInfo& info);
   Napi::Value Settle(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
+  // kernel_netfilter.cc
+  Napi::Value NftTable(const Napi::CallbackInfo& info);
+  Napi::Value NftOverview(const Napi::CallbackInfo& info);
+  Napi::Value NftRules(const Napi::CallbackInfo& info);
+  Napi::Value NftGeneration(const Napi::CallbackInfo& info);
+  Napi::Value Conntrack(const Napi::CallbackInfo& info);
+  Napi::Value WatchNft(const Napi::CallbackInfo& info);
 
   // A promise in the making; while one is open the handle and the event loop stay alive.
   struct Call {
@@ -47,11 +54,16 @@ class KernelHandle : public Napi::ObjectWrap<KernelHandle> {
   void Finish(napi_deferred deferred, Encode encode, std::function<void()> resolved = {});
   void FinishStatus(napi_deferred deferred, const sys::Status& status);
   Napi::Value Refuse(const Call& call);
+  static Napi::Value WithError(Napi::Env env, const sys::Error& error);
+  template <typename T, typename Read, typename EncodeOne>
+  Napi::Value Ask(Napi::Env env, Read read, EncodeOne encode);
   void Hold();
   void Drop();
   // Any thread.
   void OnEvents(std::vector<exec::LinkEvent> events);
   void SetInterest(exec::Monitor::Interest interest);
+  void OnNftEvents(std::vector<exec::NftEvent> events);
+  void SetNftInterest(bool on);
   static void EndThreads(void* self);
 
   std::unique_ptr<Mailbox> mailbox_;
@@ -61,6 +73,7 @@ class KernelHandle : public Napi::ObjectWrap<KernelHandle> {
   std::atomic<size_t> undelivered_ = 0;
   std::atomic<bool> has_overflowed_ = false;
   exec::Monitor::Interest interest_ = exec::Monitor::Interest::kNone;
+  bool watches_nft_ = false;
   // Last: its threads post to the mailbox.
   std::unique_ptr<exec::Engine> engine_;
 };

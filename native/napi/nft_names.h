@@ -54,8 +54,7 @@ inline constexpr NamedNumber kHooks[] = {
 inline constexpr NamedNumber kDeviceHooks[] = {{"ingress", NF_NETDEV_INGRESS},
                                                {"egress", NF_NETDEV_EGRESS}};
 inline constexpr NamedNumber kPolicies[] = {{"accept", NF_ACCEPT}, {"drop", NF_DROP}};
-inline constexpr NamedNumber kSetFlags[] = {{"constant", NFT_SET_CONSTANT},
-                                            {"interval", NFT_SET_INTERVAL}};
+inline constexpr NamedNumber kSetFlags[] = {{"constant", NFT_SET_CONSTANT}};
 inline constexpr NamedNumber kVerdicts[] = {
     {"accept", NF_ACCEPT},
     {"drop", NF_DROP},

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <linux/netfilter/nfnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "nft/expression.h"
+
+namespace snnet::nft {
+
+// The attributes of a message or of a nest, by number. What is absent or too short reads as zero or
+// as empty.
+template <int kMax>
+class Attributes {
+ public:
+  explicit Attributes(nlmsghdr* header) {
+    is_whole_ = nlmsg_parse(header, sizeof(nfgenmsg), found_.data(), kMax, nullptr) == 0;
+  }
+  explicit Attributes(const nlattr* nest) {
+    if (nest == nullptr) return;
+    is_whole_ = nla_parse_nested(found_.data(), kMax, const_cast<nlattr*>(nest), nullptr) == 0;
+  }
+
+  bool IsWhole() const { return is_whole_; }
+  const nlattr* operator[](int number) const { return found_[static_cast<size_t>(number)]; }
+  bool Has(int number) const { return (*this)[number] != nullptr; }
+
+  uint32_t U32(int number) const {
+    const nlattr* found = (*this)[number];
+    return found != nullptr && nla_len(found) >= 4 ? be32toh(nla_get_u32(found)) : 0;
+  }
+  uint64_t U64(int number) const {
+    const nlattr* found = (*this)[number];
+    return found != nullptr && nla_len(found) >= 8 ? be64toh(nla_get_u64(found)) : 0;
+  }
+  std::string Text(int number) const {
+    const nlattr* found = (*this)[number];
+    if (found == nullptr) return {};
+    const auto* text = static_cast<const char*>(nla_data(found));
+    return {text, strnlen(text, static_cast<size_t>(nla_len(found)))};
+  }
+  Bytes Raw(int number) const {
+    const nlattr* found = (*this)[number];
+    if (found == nullptr) return {};
+    const auto* data = static_cast<const uint8_t*>(nla_data(found));
+    return {data, data + nla_len(found)};
+  }
+
+ private:
+  std::array<nlattr*, kMax + 1> found_{};
+  bool is_whole_ = false;
+};
+
+inline uint8_t FamilyOf(nlmsghdr* header) {
+  return static_cast<nfgenmsg*>(nlmsg_data(header))->nfgen_family;
+}
+
+// Calls `visit` with each attribute within.
+template <typename Visit>
+void ForEachIn(const nlattr* nest, const Visit& visit) {
+  if (nest == nullptr) return;
+  int remaining = nla_len(nest);
+  for (auto* at = static_cast<nlattr*>(nla_data(nest)); nla_ok(at, remaining);
+       at = nla_next(at, &remaining)) {
+    visit(at);
+  }
+}
+
+}  // namespace snnet::nft
