@@ -29,24 +29,6 @@ export type {
 export { makePlan } from './plan';
 export type { Plan, PlannedStep } from './plan';
 export type {
-  ConntrackDelete,
-  ConntrackTuple,
-  NftBase,
-  NftChainCommand,
-  NftCommand,
-  NftElementsCommand,
-  NftExpression,
-  NftFamily,
-  NftRegister,
-  NftRuleCommand,
-  NftRuleDelete,
-  NftSetCommand,
-  NftStep,
-  NftTableCommand,
-  NftType,
-  NftVerdict,
-} from './nft-step';
-export type {
   AddressStep,
   BridgeToRetire,
   FdbStep,

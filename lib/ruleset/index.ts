@@ -4,7 +4,7 @@ export { Ledger } from './ledger';
 export type { FirewallState } from './ledger';
 export { BRIDGE_PREFIX, FAMILY, MESH, TABLE } from './names';
 export { isSame, recognise } from './reading';
-export type { ChainReading, Recognition, RuleReading, SetReading, TableReading } from './reading';
+export type { Recognition, TableReading } from './reading';
 export { ADOPT_TABLE, DELETE_TABLE, wholeTable } from './ruleset';
 export type { Ownership } from './ruleset';
 export type { Transaction } from './sets';

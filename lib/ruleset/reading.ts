@@ -1,36 +1,12 @@
-import type { NftBase, NftFamily } from '../plan';
+import type { NftTableState } from '../kernel';
 import { Ledger } from './ledger';
 import { CHAIN, SET, portsOf } from './names';
 import { unpackElements, unpackPorts } from './pack';
 import { SIGNATURE, chainsFor, readAbout } from './ruleset';
 import { LAYOUT } from './sets';
 
-/** A table as a dump shows it; only what is looked at. */
-export interface TableReading {
-  readonly family: NftFamily;
-  readonly table: string;
-  readonly chains: readonly ChainReading[];
-  readonly sets: readonly SetReading[];
-}
-
-export interface ChainReading {
-  readonly chain: string;
-  readonly base?: NftBase;
-  readonly rules: readonly RuleReading[];
-}
-
-export interface RuleReading {
-  readonly handle: number;
-  readonly comment?: string;
-}
-
-export interface SetReading {
-  readonly set: string;
-  readonly keyBytes: number;
-  readonly dataBytes: number;
-  /** Key, data, key, data, … */
-  readonly packed: Uint8Array;
-}
+/** What is looked at of a table that was read. */
+export type TableReading = Pick<NftTableState, 'chains' | 'rules' | 'sets'>;
 
 /** Whose table it is, and what it holds. */
 export type Recognition =
@@ -39,20 +15,20 @@ export type Recognition =
 
 /** Recognises our table by its signature and reads its elements back. */
 export function recognise(reading: TableReading): Recognition {
-  const comments = chainOf(reading, CHAIN.about)?.rules.map(({ comment }) => comment) ?? [];
+  const comments = commentsOf(reading, CHAIN.about);
   const about = readAbout(comments);
   if (about === undefined) return { type: 'foreign', why: 'it does not carry our signature' };
   if (about.version !== SIGNATURE) return { type: 'foreign', why: `it says ${about.version}` };
   const ledger = new Ledger({
-    guardInput: chainOf(reading, CHAIN.input) !== undefined,
+    guardInput: reading.chains.some(({ chain }) => chain === CHAIN.input),
     forwardedBefore: about.forwardedBefore,
   });
   fill(ledger, reading);
   return { type: 'ours', ledger, isWhole: isWhole(reading, ledger) };
 }
 
-function chainOf(reading: TableReading, name: string): ChainReading | undefined {
-  return reading.chains.find(({ chain }) => chain === name);
+function commentsOf(reading: TableReading, name: string): (string | undefined)[] {
+  return reading.rules.filter(({ chain }) => chain === name).map(({ comment }) => comment);
 }
 
 function fill(ledger: Ledger, reading: TableReading): void {
@@ -85,9 +61,9 @@ function isWhole(reading: TableReading, ledger: Ledger): boolean {
   return (
     sets.every((name) => names.has(name)) &&
     chainsFor(ledger).every(({ name, base, rules }) => {
-      const chain = chainOf(reading, name);
+      const chain = reading.chains.find(({ chain }) => chain === name);
       if (chain === undefined || chain.base?.hook !== base?.hook) return false;
-      const found = chain.rules.map(({ comment }) => comment);
+      const found = commentsOf(reading, name);
       return rules.length === found.length && rules.every((rule, at) => rule.comment === found[at]);
     })
   );

@@ -1,4 +1,4 @@
-import type { NftCommand, NftElementsCommand, NftVerdict } from '#lib/plan/index';
+import type { NftBase, NftCommand, NftElementsCommand, NftVerdict } from '#lib/plan/index';
 import type { TableReading } from '#lib/ruleset/index';
 
 interface ModelSet {
@@ -7,7 +7,7 @@ interface ModelSet {
   readonly elements: Map<string, { readonly data: string; readonly verdict?: NftVerdict }>;
 }
 interface ModelChain {
-  readonly base?: TableReading['chains'][number]['base'];
+  readonly base?: NftBase;
   readonly rules: { comment?: string; handle: number }[];
 }
 
@@ -124,16 +124,23 @@ export class KernelModel {
 
   /** What a dump would show. */
   read(): TableReading {
+    const here = { family: 'inet', table: 'libsnnet' } as const;
     return {
-      family: 'inet',
-      table: 'libsnnet',
-      chains: [...this.#chains].map(([chain, { base, rules }]) => ({
+      chains: [...this.#chains].map(([chain, { base }]) => ({
+        ...here,
         chain,
+        handle: 0,
         ...(base !== undefined && { base }),
-        rules,
       })),
+      rules: [...this.#chains].flatMap(([chain, { rules }]) =>
+        rules.map((rule) => ({ ...here, chain, expressions: [], ...rule })),
+      ),
       sets: [...this.#sets].map(([set, { keyBytes, dataBytes, elements }]) => ({
+        ...here,
         set,
+        handle: 0,
+        key: [],
+        flags: [],
         keyBytes,
         dataBytes,
         packed: Buffer.from([...elements].map(([key, { data }]) => key + data).join(''), 'hex'),

@@ -81,14 +81,14 @@ describe('recognition', () => {
   });
 
   it('does not take another program’s table for ours', () => {
-    const empty = { ...whole, chains: [], sets: [] };
+    const empty = { chains: [], rules: [], sets: [] };
     expect(recognise(empty)).toMatchObject({ type: 'foreign' });
-    const foreign = { ...whole, chains: [{ chain: 'about', rules: [{ handle: 1 }] }] };
-    expect(recognise(foreign)).toMatchObject({ type: 'foreign' });
-    const later = {
+    const saying = (comment: string) => ({
       ...whole,
-      chains: [{ chain: 'about', rules: [{ handle: 1, comment: 'libsnnet firewall 2' }] }],
-    };
+      rules: whole.rules.map((rule) => (rule.chain === 'about' ? { ...rule, comment } : rule)),
+    });
+    expect(recognise(saying('ours'))).toMatchObject({ type: 'foreign' });
+    const later = saying('libsnnet firewall 2');
     expect(recognise(later)).toEqual({ type: 'foreign', why: 'it says libsnnet firewall 2' });
   });
 
@@ -96,12 +96,7 @@ describe('recognition', () => {
     const without = [
       { ...whole, sets: whole.sets.slice(1) },
       { ...whole, chains: whole.chains.filter(({ chain }) => chain !== 'forward') },
-      {
-        ...whole,
-        chains: whole.chains.map((chain) =>
-          chain.chain === 'from_inside' ? { ...chain, rules: chain.rules.slice(1) } : chain,
-        ),
-      },
+      { ...whole, rules: whole.rules.filter(({ comment }) => comment !== 'closed') },
     ];
     for (const reading of without) {
       expect(recognise(reading)).toMatchObject({ type: 'ours', isWhole: false });
