@@ -157,6 +157,12 @@ export const ERROR_CODES = {
     remedy:
       'Compare the name with the links that the error lists; name every link to the outside in `externalDevices`.',
   },
+  SNNET_FIREWALL_ABSENT: {
+    class: 'APIError',
+    summary: 'There is no firewall of ours in this namespace',
+    when: 'The table of the firewall was looked for but is not there, or was removed by shutdown().',
+    remedy: 'Open a firewall, and name its external devices.',
+  },
   SNNET_FIREWALL_CONFLICT: {
     class: 'APIError',
     summary: 'It contradicts what the firewall holds already',
@@ -176,6 +182,12 @@ export const ERROR_CODES = {
     when: 'The kernel lets only the process that opened the firewall change it, and that one is alive.',
     remedy:
       'Ask that process, or end it: what it set up stays, and the next to open takes it over.',
+  },
+  SNNET_FIREWALL_READ_ONLY: {
+    class: 'APIError',
+    summary: 'The firewall was opened to be looked at',
+    when: 'A method that changes something was called on a firewall opened with `readOnly`.',
+    remedy: 'Open it without `readOnly`; only `state`, `dump`, `audit` and `plan` work with it.',
   },
   SNNET_NAME_EXHAUSTED: {
     class: 'APIError',

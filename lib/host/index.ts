@@ -1,4 +1,5 @@
 export { Call } from './call';
+export { Gate } from './gate';
 export { Host } from './host';
 export type { HostHooks } from './host';
 export type { PhysicalLink, PhysicalLinks } from './physical-links';

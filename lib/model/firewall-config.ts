@@ -31,6 +31,8 @@ export interface FirewallOptionsInput {
    * a tenant's gateway. Default: true.
    */
   readonly guardInput?: boolean | undefined;
+  /** Only look: nothing is changed, and a firewall that another process holds is no obstacle. */
+  readonly readOnly?: boolean | undefined;
   /** Network namespace: an absolute path, or a name under `/run/netns`. Default: the process's own. */
   readonly netns?: string | undefined;
   /** Milliseconds until a call fails, 1 to 86400000. Default: 6000. */
@@ -45,6 +47,7 @@ export interface FirewallOptions {
   readonly externalDevices: readonly string[];
   readonly internalDevices: readonly string[];
   readonly guardInput: boolean;
+  readonly readOnly: boolean;
   readonly netns?: string;
   readonly timeoutMs: number;
   readonly logger?: Logger;
@@ -140,6 +143,7 @@ const parseOptionsShape = defineShape('options', {
   externalDevices: withDefault(parseDevices(parseExternalDevice), NO_DEVICES),
   internalDevices: withDefault(parseDevices(parseDeviceName), NO_DEVICES),
   guardInput: withDefault(parseBoolean, true),
+  readOnly: withDefault(parseBoolean, false),
   netns: optional(parseNetns),
   timeoutMs: withDefault(parseTimeoutMs, 6000),
   logger: optional(parseLogger),

@@ -60,6 +60,13 @@ export function nameIs(key: 'iifname' | 'oifname', name: string): Words {
   return [{ type: 'meta', key, dreg: FIRST }, compare('eq', value)];
 }
 
+/** In a table of iptables: it knows one value for each, `sbr_*` as `sbr_+`. */
+export function passageRule([from, to]: readonly [string, string]): Words {
+  const name = (key: 'iifname' | 'oifname', text: string): Words =>
+    text.endsWith('*') ? nameBegins(key, text.slice(0, -1)) : nameIs(key, text);
+  return [...name('iifname', from), ...name('oifname', to), ...verdict('accept')];
+}
+
 export function nameIn(key: 'iifname' | 'oifname', set: string): Words {
   return [
     { type: 'meta', key, dreg: FIRST },

@@ -49,6 +49,24 @@ export class Ledger {
     this.options = options;
   }
 
+  /** Another with the same in it. */
+  copy(): Ledger {
+    const copy = new Ledger(this.options);
+    for (const device of this.external) copy.external.add(device);
+    for (const device of this.inside) copy.inside.add(device);
+    for (const [device, insides] of this.pairs) copy.pairs.set(device, new Set(insides));
+    for (const [device, ports] of this.ports) copy.ports.set(device, new Map(ports));
+    for (const [address, published] of this.published) copy.published.set(address, published);
+    for (const [device, sources] of this.sources) copy.sources.set(device, new Map(sources));
+    return copy;
+  }
+
+  /** Whether anything depends on this external link. */
+  isUsed(device: string): boolean {
+    const held = [this.pairs, this.ports, this.sources].map((map) => map.get(device)?.size ?? 0);
+    return held.some((size) => size > 0);
+  }
+
   portsOf(device: string): Map<number, number> {
     return entryOf(this.ports, device, () => new Map<number, number>());
   }
@@ -68,7 +86,7 @@ export class Ledger {
 
   /** A frozen picture, sorted. */
   toState(): FirewallState {
-    const byName = (a: string, b: string): number => (a < b ? -1 : 1);
+    const byName = (a: string, b: string): number => Number(a > b) - Number(a < b);
     const forwardings = [...this.pairs].flatMap(([externalDevice, devices]) =>
       [...devices].map((internalDevice) => Object.freeze({ externalDevice, internalDevice })),
     );

@@ -126,6 +126,7 @@ describe('options of a firewall', () => {
       externalDevices: [],
       internalDevices: [],
       guardInput: true,
+      readOnly: false,
       timeoutMs: 6000,
     });
   });
