@@ -18,7 +18,8 @@ export async function auditFirewall(
   const findings = [
     ...(await tableFindings(kernel, table)),
     ...(await deviceFindings(kernel, table)),
-    ...judgeDropping(dropping, passage, await readBridgeFilter(kernel)),
+    ...judgeDropping(dropping, passage),
+    ...bridgeFindings(await readBridgeFilter(kernel)),
     ...legacyFindings(await readLegacyTables(netns)),
   ];
   return Object.freeze(findings.map((finding) => Object.freeze(finding)));
@@ -71,6 +72,17 @@ async function deviceFindings(
     });
   }
   return findings;
+}
+
+// A frame whose destination is changed while it is bridged never leaves by the port it came by
+// (net/bridge/br_netfilter_hooks.c, br_nf_pre_routing_finish).
+function bridgeFindings(isFiltered: boolean): FirewallFinding[] {
+  if (!isFiltered) return [];
+  const text =
+    'net.bridge.bridge-nf-call-iptables is 1: frames within a bridge go through the chains for IPv4, of everybody, and a workload cannot reach itself by an address or a port of the outside';
+  const remedy =
+    'sysctl -w net.bridge.bridge-nf-call-iptables=0, unless docker or kubernetes needs it here';
+  return [{ type: 'bridge-filtered', text, remedy }];
 }
 
 /** What rules of iptables-legacy mean here. */

@@ -133,27 +133,19 @@ export function closePassage({ present }: PassageState): NftStep[] {
 export function judgeDropping(
   dropping: readonly Dropping[],
   passage: PassageState,
-  isBridgeFiltered: boolean,
 ): FirewallFinding[] {
   const findings: FirewallFinding[] = [];
   for (const { family, table, chain, why } of dropping) {
     const isIptables = family === FILTER.family && table === FILTER.table;
     if (isIptables && passage.chain !== undefined && passage.missing.length === 0) continue;
     const remedy = isIptables
-      ? "open a passage: passBridges('enable'), or snnet firewall pass-bridges"
+      ? "open a passage: passBridges('enable'), or snnet firewall pass-bridges enable"
       : remedyFor(family, table, chain);
     findings.push({
       type: 'foreign-drop',
       text: `chain ${chain} of table ${family} ${table} drops tenants' traffic: ${why}`,
       remedy,
     });
-    if (isBridgeFiltered && (family === 'ip' || family === 'inet')) {
-      findings.push({
-        type: 'bridge-filtered',
-        text: `frames within a bridge go through chain ${chain} of table ${family} ${table} too, for bridge-nf-call-iptables is 1`,
-        remedy: `${remedy}; or sysctl -w net.bridge.bridge-nf-call-iptables=0 if nothing here needs it`,
-      });
-    }
   }
   return findings;
 }

@@ -41,7 +41,7 @@ export interface FirewallView extends FirewallState {
  *
  * - `foreign-drop`: a chain of another program ends with dropping what is forwarded, tenants' traffic
  *   included.
- * - `bridge-filtered`: bridged frames go through such a chain too (`bridge-nf-call-iptables`).
+ * - `bridge-filtered`: bridged frames go through the chains for IPv4 too (`bridge-nf-call-iptables`).
  * - `legacy-iptables`: rules of iptables-legacy, which nothing here can see or open.
  * - `forwarding-off`: the machine does not forward.
  * - `missing-device`: an external device is not there.
