@@ -9,6 +9,12 @@ import { print } from './output';
 import { PRIVILEGE_ADVICE } from './privilege';
 
 const LINK_KIND = { gre: 'gretap', vxlan: 'vxlan', geneve: 'geneve' } as const;
+const NFT_WORDS = {
+  inetNat: 'NAT in inet tables',
+  concatenatedMaps: 'maps of several fields',
+  owner: 'tables with an owner',
+  persist: 'tables that outlive it',
+} as const satisfies Partial<Record<keyof Capabilities['nft'], string>>;
 const NEEDED = ['bridge', 'veth'] as const;
 
 /** `snnet doctor`: what this kernel and these privileges allow. */
@@ -39,7 +45,7 @@ function findLacks(found: Capabilities): string[] {
 }
 
 function describe(found: Capabilities, mode: TunnelKind | undefined): string[] {
-  const { linkKinds, tun, netAdmin, namespaces, remarks } = found;
+  const { linkKinds, tun, netAdmin, namespaces, nft, remarks } = found;
   const yesOrNo = (isThere: boolean): string => (isThere ? 'yes' : 'no');
   const rows: [string, string][] = [
     ['may change links (CAP_NET_ADMIN)', yesOrNo(netAdmin)],
@@ -49,6 +55,11 @@ function describe(found: Capabilities, mode: TunnelKind | undefined): string[] {
     ...Object.entries(linkKinds).map(([kind, isThere]): [string, string] => [
       kind,
       netAdmin ? yesOrNo(isThere) : 'unknown',
+    ]),
+    ['nftables', yesOrNo(nft.tables)],
+    ...Object.entries(NFT_WORDS).map(([name, words]): [string, string] => [
+      `nftables: ${words}`,
+      nft.tables && namespaces ? yesOrNo(nft[name as keyof typeof NFT_WORDS]) : 'unknown',
     ]),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));

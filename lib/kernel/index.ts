@@ -18,4 +18,5 @@ export type {
 } from './nft-rows';
 export { probe } from './probe';
 export type { Capabilities, ProbedKind } from './probe';
+export type { NftCapabilities } from './probe-nft';
 export type { AddressRow, LinkRow, LinkRowData, NeighbourRow, RouteRow } from './rows';

@@ -86,7 +86,7 @@ export type NftEvent =
   | (InTable & {
       readonly type: 'changed' | 'gone';
       readonly generation: number;
-      /** Who did it. */
+      /** The thread that did it, and what it calls itself. */
       readonly pid: number;
       readonly program: string;
       /** It was a plan that ran on this handle. */

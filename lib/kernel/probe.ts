@@ -2,6 +2,8 @@ import { KernelError, isLibsnnetError } from '../errors';
 import { makePlan } from '../plan';
 import type { LinkCreate, Step } from '../plan';
 import { Kernel } from './kernel';
+import { probeNft } from './probe-nft';
+import type { NftCapabilities } from './probe-nft';
 
 /** What this kernel and these privileges allow. */
 export interface Capabilities {
@@ -13,6 +15,7 @@ export interface Capabilities {
   readonly netAdmin: boolean;
   /** Network namespaces may be made (CAP_SYS_ADMIN). */
   readonly namespaces: boolean;
+  readonly nft: NftCapabilities;
   /** Why something is missing and what to do, for people. */
   readonly remarks: readonly string[];
 }
@@ -79,12 +82,14 @@ async function probeWith(kernel: Kernel, isFresh: boolean): Promise<Capabilities
   }
   const tun = await refusal(kernel, tapStep());
   if (tun !== undefined) remarks.push(`taps cannot be made (${tun}): is /dev/net/tun there?`);
+  const nft = await probeNft(kernel, isFresh, remarks);
   if (!isFresh) remarks.push('network namespaces cannot be made: CAP_SYS_ADMIN is missing');
   return Object.freeze({
     linkKinds: Object.freeze(linkKinds),
     tun: tun === undefined,
     netAdmin,
     namespaces: isFresh,
+    nft,
     remarks: Object.freeze(remarks),
   });
 }

@@ -9,6 +9,7 @@ import type {
 
 /** More elements than this are counted, not listed. */
 const LISTED = 4;
+const FLOWS_LISTED = 8;
 
 /** A command in the words of `nft`. */
 export function describeCommand(command: NftCommand): string {
@@ -46,8 +47,14 @@ export function describeCommand(command: NftCommand): string {
   }
 }
 
-/** A flow in the words of `conntrack`. */
-export function describeFlow(flow: ConntrackTuple): string {
+/** Flows in the words of `conntrack`, one for each line; of many, the first. */
+export function describeFlows(flows: readonly ConntrackTuple[]): string {
+  const lines = flows.slice(0, FLOWS_LISTED).map(describeFlow);
+  const rest = flows.length - lines.length;
+  return [...lines, ...(rest > 0 ? [`# conntrack -D of ${String(rest)} more`] : [])].join('\n');
+}
+
+function describeFlow(flow: ConntrackTuple): string {
   const { protocol, source, destination, sourcePort, destinationPort } = flow;
   const ports =
     protocol === 'icmp'

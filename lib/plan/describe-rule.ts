@@ -48,17 +48,22 @@ function words(expression: NftExpression): string {
     }
     case 'masq':
       return `masq${flagWords(expression.flags)}`;
-    case 'tcp-option': {
-      const { option, offset, bytes, dreg, sreg } = expression;
-      const what = `${String(bytes)}b @ ${String(option)} + ${String(offset)}`;
-      if (sreg !== undefined) return `exthdr write tcpopt ${register(sreg)} => ${what}`;
-      return `exthdr load tcpopt ${what} => ${register(dreg ?? 0)}`;
-    }
+    case 'tcp-option':
+      return tcpOptionWords(expression);
     case 'fib':
       return `fib ${expression.selectors.join(' . ')} ${expression.result} => ${register(expression.dreg)}`;
     case 'counter':
       return 'counter';
   }
+}
+
+function tcpOptionWords(
+  expression: Extract<NftExpression, { readonly type: 'tcp-option' }>,
+): string {
+  const { option, offset, bytes, dreg = 0, sreg } = expression;
+  const what = `${String(bytes)}b @ ${String(option)} + ${String(offset)}`;
+  if (sreg !== undefined) return `exthdr write tcpopt ${register(sreg)} => ${what}`;
+  return `exthdr load tcpopt ${what} => ${register(dreg)}`;
 }
 
 function register(number: number): string {

@@ -1,4 +1,4 @@
-import { describeCommand, describeFlow } from './describe-nft';
+import { describeCommand, describeFlows } from './describe-nft';
 import type { Plan } from './plan';
 import type { LinkAttributes, LinkCreate, LinkDelete, LinkSet, Step, TapCreate } from './step';
 
@@ -52,7 +52,7 @@ export function describeStep(step: Step, nameOf: NameOf = () => undefined): stri
     case 'nft':
       return step.commands.map(describeCommand).join('\n');
     case 'conntrack.delete':
-      return step.flows.map(describeFlow).join('\n');
+      return describeFlows(step.flows);
   }
 }
 

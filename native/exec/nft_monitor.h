@@ -24,7 +24,7 @@ struct NftEvent {
   uint8_t family = 0;
   std::string table = {};
   uint32_t generation = 0;
-  // Who did it.
+  // The thread that did it, and what it calls itself.
   uint32_t pid = 0;
   std::string program = {};
   // It came by the socket of this handle's own transactions.

@@ -62,10 +62,9 @@ struct DeleteFlows {
   std::vector<nft::Tuple> flows;
 };
 
-using Action =
-    std::variant<rtnl::LinkSpec, CreateTap, SetLink, DeleteLinks, Change<rtnl::Address>,
-                 Change<rtnl::Route>, Change<rtnl::Neighbour>, Change<rtnl::Fdb>, SetSysctl,
-                 Transaction, DeleteFlows>;
+using Action = std::variant<rtnl::LinkSpec, CreateTap, SetLink, DeleteLinks, Change<rtnl::Address>,
+                            Change<rtnl::Route>, Change<rtnl::Neighbour>, Change<rtnl::Fdb>,
+                            SetSysctl, Transaction, DeleteFlows>;
 
 struct Step {
   Action action;

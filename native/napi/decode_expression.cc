@@ -49,8 +49,7 @@ nft::Expression DecodePayload(const Reader& from) {
                       from.Number("bytes", 1, kMaxBytes), Register(from, "dreg")};
 }
 nft::Expression DecodeCmp(const Reader& from) {
-  return nft::Cmp{DecodeName(from, "op", kComparisons), Register(from, "sreg"),
-                  Hex(from, "value")};
+  return nft::Cmp{DecodeName(from, "op", kComparisons), Register(from, "sreg"), Hex(from, "value")};
 }
 nft::Expression DecodeBitwise(const Reader& from) {
   nft::Bitwise to{Register(from, "sreg"), Register(from, "dreg"), Hex(from, "mask"),
@@ -118,24 +117,23 @@ nft::Expression DecodeCounter(const Reader&) { return nft::Counter{}; }
 
 using Decoder = nft::Expression (*)(const Reader&);
 const std::map<std::string, Decoder>& Decoders() {
-  static const std::map<std::string, Decoder> decoders = {
-      {"meta", DecodeMeta},
-      {"meta.set", DecodeMetaSet},
-      {"payload", DecodePayload},
-      {"cmp", DecodeCmp},
-      {"bitwise", DecodeBitwise},
-      {"byteorder", DecodeByteorder},
-      {"ct", DecodeCt},
-      {"ct.set", DecodeCtSet},
-      {"lookup", DecodeLookup},
-      {"immediate", DecodeImmediate},
-      {"verdict", DecodeVerdictExpression},
-      {"nat", DecodeNat},
-      {"masq", DecodeMasq},
-      {"tcp-option", DecodeTcpOption},
-      {"rt", DecodeRt},
-      {"fib", DecodeFib},
-      {"counter", DecodeCounter}};
+  static const std::map<std::string, Decoder> decoders = {{"meta", DecodeMeta},
+                                                          {"meta.set", DecodeMetaSet},
+                                                          {"payload", DecodePayload},
+                                                          {"cmp", DecodeCmp},
+                                                          {"bitwise", DecodeBitwise},
+                                                          {"byteorder", DecodeByteorder},
+                                                          {"ct", DecodeCt},
+                                                          {"ct.set", DecodeCtSet},
+                                                          {"lookup", DecodeLookup},
+                                                          {"immediate", DecodeImmediate},
+                                                          {"verdict", DecodeVerdictExpression},
+                                                          {"nat", DecodeNat},
+                                                          {"masq", DecodeMasq},
+                                                          {"tcp-option", DecodeTcpOption},
+                                                          {"rt", DecodeRt},
+                                                          {"fib", DecodeFib},
+                                                          {"counter", DecodeCounter}};
   return decoders;
 }
 

@@ -74,8 +74,8 @@ std::vector<nft::FieldType> DecodeTypes(const Reader& from, const char* name) {
   std::vector<nft::FieldType> types;
   size_t bytes = 0;
   for (const std::string& word : from.Strings(name)) {
-    const auto* const found = std::find_if(
-        std::begin(kTypes), std::end(kTypes), [&](const NamedType& t) { return t.name == word; });
+    const auto* const found = std::find_if(std::begin(kTypes), std::end(kTypes),
+                                           [&](const NamedType& t) { return t.name == word; });
     if (found == std::end(kTypes)) {
       from.Fail(name, kExpected);
       return types;
@@ -104,8 +104,7 @@ nft::Action DecodeSetDelete(const Reader& from) {
 // Copied once, in one piece.
 nft::Bytes Packed(const Reader& from) {
   const Napi::Value value = from.Field("packed");
-  if (!value.IsTypedArray() ||
-      value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
     from.Fail("packed", "a Uint8Array");
     return {};
   }

@@ -77,8 +77,9 @@ Napi::Array EncodeTypes(Napi::Env env, uint32_t number) {
   std::vector<std::string> words;
   for (uint32_t rest = number; rest != 0; rest >>= kTypeBits) {
     const uint32_t one = rest & ((1U << kTypeBits) - 1);
-    const auto* const found = std::find_if(std::begin(kTypes), std::end(kTypes),
-                                           [&](const NamedType& t) { return t.type.number == one; });
+    const auto* const found =
+        std::find_if(std::begin(kTypes), std::end(kTypes),
+                     [&](const NamedType& t) { return t.type.number == one; });
     words.insert(words.begin(), found == std::end(kTypes) ? "other" : std::string(found->name));
   }
   return EncodeAll(env, words,

@@ -34,8 +34,7 @@ Napi::Value KernelHandle::Ask(Napi::Env env, Read read, EncodeOne encode) {
   const auto question = [this, deferred = call->deferred, read = std::move(read),
                          encode](const sys::Result<nl::Socket*>& socket) {
     using Answer = sys::Result<T>;
-    auto answer =
-        std::make_shared<Answer>(socket ? read(**socket) : Answer(socket.error()));
+    auto answer = std::make_shared<Answer>(socket ? read(**socket) : Answer(socket.error()));
     Finish(deferred, [answer, encode](Napi::Env here) -> Napi::Value {
       if (!*answer) return WithError(here, answer->error());
       Napi::Object object = Napi::Object::New(here);
@@ -67,8 +66,7 @@ Napi::Value KernelHandle::NftRules(const Napi::CallbackInfo& info) {
   const std::string chain = DecodeNftName(from, "chain");
   if (!failure.text.empty()) return Thrown(info.Env(), failure);
   return Ask<std::vector<nft::RuleRow>>(
-      info.Env(),
-      [name, chain](nl::Socket& socket) { return nft::DumpRules(socket, name, chain); },
+      info.Env(), [name, chain](nl::Socket& socket) { return nft::DumpRules(socket, name, chain); },
       EncodeRules);
 }
 

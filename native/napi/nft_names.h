@@ -32,9 +32,8 @@ inline std::optional<uint32_t> NumberOf(Names names, std::string_view name) {
 
 // The empty string for a number that has no word.
 inline std::string NameOf(Names names, uint32_t number) {
-  const auto found = std::find_if(names.begin(), names.end(), [&](const NamedNumber& known) {
-    return known.number == number;
-  });
+  const auto found = std::find_if(names.begin(), names.end(),
+                                  [&](const NamedNumber& known) { return known.number == number; });
   return found == names.end() ? std::string() : std::string(found->name);
 }
 
@@ -48,35 +47,32 @@ inline constexpr uint32_t kTablePersist = 4;
 inline constexpr NamedNumber kTableFlags[] = {
     {"dormant", NFT_TABLE_F_DORMANT}, {"owner", NFT_TABLE_F_OWNER}, {"persist", kTablePersist}};
 inline constexpr NamedNumber kHooks[] = {
-    {"prerouting", NF_INET_PRE_ROUTING}, {"input", NF_INET_LOCAL_IN},
-    {"forward", NF_INET_FORWARD},        {"output", NF_INET_LOCAL_OUT},
+    {"prerouting", NF_INET_PRE_ROUTING},   {"input", NF_INET_LOCAL_IN},
+    {"forward", NF_INET_FORWARD},          {"output", NF_INET_LOCAL_OUT},
     {"postrouting", NF_INET_POST_ROUTING}, {"ingress", NF_INET_INGRESS}};
 inline constexpr NamedNumber kDeviceHooks[] = {{"ingress", NF_NETDEV_INGRESS},
                                                {"egress", NF_NETDEV_EGRESS}};
 inline constexpr NamedNumber kPolicies[] = {{"accept", NF_ACCEPT}, {"drop", NF_DROP}};
 inline constexpr NamedNumber kSetFlags[] = {{"constant", NFT_SET_CONSTANT}};
-inline constexpr NamedNumber kVerdicts[] = {
-    {"accept", NF_ACCEPT},
-    {"drop", NF_DROP},
-    {"continue", static_cast<uint32_t>(NFT_CONTINUE)},
-    {"return", static_cast<uint32_t>(NFT_RETURN)},
-    {"jump", static_cast<uint32_t>(NFT_JUMP)},
-    {"goto", static_cast<uint32_t>(NFT_GOTO)}};
+inline constexpr NamedNumber kVerdicts[] = {{"accept", NF_ACCEPT},
+                                            {"drop", NF_DROP},
+                                            {"continue", static_cast<uint32_t>(NFT_CONTINUE)},
+                                            {"return", static_cast<uint32_t>(NFT_RETURN)},
+                                            {"jump", static_cast<uint32_t>(NFT_JUMP)},
+                                            {"goto", static_cast<uint32_t>(NFT_GOTO)}};
 inline constexpr NamedNumber kMetaKeys[] = {
-    {"protocol", NFT_META_PROTOCOL}, {"mark", NFT_META_MARK},
-    {"iif", NFT_META_IIF},           {"oif", NFT_META_OIF},
-    {"iifname", NFT_META_IIFNAME},   {"oifname", NFT_META_OIFNAME},
-    {"nfproto", NFT_META_NFPROTO},   {"l4proto", NFT_META_L4PROTO},
-    {"pkttype", NFT_META_PKTTYPE},   {"iifkind", NFT_META_IIFKIND},
-    {"oifkind", NFT_META_OIFKIND}};
+    {"protocol", NFT_META_PROTOCOL}, {"mark", NFT_META_MARK},       {"iif", NFT_META_IIF},
+    {"oif", NFT_META_OIF},           {"iifname", NFT_META_IIFNAME}, {"oifname", NFT_META_OIFNAME},
+    {"nfproto", NFT_META_NFPROTO},   {"l4proto", NFT_META_L4PROTO}, {"pkttype", NFT_META_PKTTYPE},
+    {"iifkind", NFT_META_IIFKIND},   {"oifkind", NFT_META_OIFKIND}};
 inline constexpr NamedNumber kMetaSetKeys[] = {{"mark", NFT_META_MARK},
                                                {"nftrace", NFT_META_NFTRACE}};
 inline constexpr NamedNumber kBases[] = {{"link", NFT_PAYLOAD_LL_HEADER},
                                          {"network", NFT_PAYLOAD_NETWORK_HEADER},
                                          {"transport", NFT_PAYLOAD_TRANSPORT_HEADER}};
-inline constexpr NamedNumber kComparisons[] = {{"eq", NFT_CMP_EQ},   {"neq", NFT_CMP_NEQ},
-                                               {"lt", NFT_CMP_LT},   {"lte", NFT_CMP_LTE},
-                                               {"gt", NFT_CMP_GT},   {"gte", NFT_CMP_GTE}};
+inline constexpr NamedNumber kComparisons[] = {{"eq", NFT_CMP_EQ}, {"neq", NFT_CMP_NEQ},
+                                               {"lt", NFT_CMP_LT}, {"lte", NFT_CMP_LTE},
+                                               {"gt", NFT_CMP_GT}, {"gte", NFT_CMP_GTE}};
 inline constexpr NamedNumber kByteorders[] = {{"ntoh", NFT_BYTEORDER_NTOH},
                                               {"hton", NFT_BYTEORDER_HTON}};
 inline constexpr NamedNumber kCtKeys[] = {{"state", NFT_CT_STATE},
@@ -106,9 +102,8 @@ struct NamedType {
   nft::FieldType type;
 };
 inline constexpr NamedType kTypes[] = {
-    {"ipv4_addr", {7, 4, false}},    {"ether_addr", {9, 6, false}},
-    {"inet_proto", {12, 1, false}},  {"inet_service", {13, 2, false}},
-    {"mark", {19, 4, true}},         {"iface_index", {20, 4, true}},
-    {"ct_state", {26, 4, true}},     {"ifname", {41, 16, true}}};
+    {"ipv4_addr", {7, 4, false}},     {"ether_addr", {9, 6, false}}, {"inet_proto", {12, 1, false}},
+    {"inet_service", {13, 2, false}}, {"mark", {19, 4, true}},       {"iface_index", {20, 4, true}},
+    {"ct_state", {26, 4, true}},      {"ifname", {41, 16, true}}};
 
 }  // namespace snnet::napi

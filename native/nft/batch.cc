@@ -22,8 +22,6 @@ constexpr uint16_t Type(int message) {
   return static_cast<uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | message);
 }
 
-constexpr size_t Padded(size_t bytes) { return (bytes + 3) & ~size_t{3}; }
-
 // Elements of a set whose keys and data have one length look alike but for those.
 class ElementWriter {
  public:
@@ -151,9 +149,7 @@ struct Builder {
   void operator()(const AddElements& add) {
     PutElements(add, true, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL);
   }
-  void operator()(const DeleteElements& gone) {
-    PutElements(gone, false, NFT_MSG_DELSETELEM, 0);
-  }
+  void operator()(const DeleteElements& gone) { PutElements(gone, false, NFT_MSG_DELSETELEM, 0); }
   void PutElements(const Elements& elements, bool with_data, int message, uint16_t flags);
 
   void operator()(const AddRule& add);
@@ -228,8 +224,7 @@ void Builder::PutElements(const Elements& elements, bool with_data, int message,
 void Builder::operator()(const AddRule& add) {
   // Echoed, so that the rule's handle is known: the inverse has nothing else to go by.
   const int place = add.is_first ? 0 : NLM_F_APPEND;
-  Begin(NFT_MSG_NEWRULE, static_cast<uint16_t>(NLM_F_CREATE | NLM_F_ECHO | place),
-        NFTA_RULE_TABLE);
+  Begin(NFT_MSG_NEWRULE, static_cast<uint16_t>(NLM_F_CREATE | NLM_F_ECHO | place), NFTA_RULE_TABLE);
   writer().PutText(NFTA_RULE_CHAIN, add.chain);
   {
     const Writer::Nest list(writer(), NFTA_RULE_EXPRESSIONS);

@@ -101,10 +101,12 @@ struct Command {
 // In the words of `nft`, with the count of long lists.
 std::string Describe(const Command& command);
 
+// A value takes whole registers.
+constexpr size_t Padded(size_t bytes) { return (bytes + 3) & ~size_t{3}; }
+
 // How many bytes one key and its data take in `packed`.
 inline size_t Stride(const Elements& elements) {
-  const auto padded = [](size_t bytes) { return (bytes + 3) & ~size_t{3}; };
-  return padded(elements.key_bytes) + padded(elements.data_bytes);
+  return Padded(elements.key_bytes) + Padded(elements.data_bytes);
 }
 inline size_t CountOf(const Elements& elements) {
   const size_t stride = Stride(elements);

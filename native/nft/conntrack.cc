@@ -43,8 +43,8 @@ void PutTuple(nl::Message& message, const Tuple& tuple) {
   }
 }
 
-// What CTA_FILTER_ORIG_FLAGS and CTA_FILTER_REPLY_FLAGS ask to compare; the headers do not name them
-// (net/netfilter/nf_conntrack_netlink.c, CTA_FILTER_F_*).
+// What CTA_FILTER_ORIG_FLAGS and CTA_FILTER_REPLY_FLAGS ask to compare; the headers do not name
+// them (net/netfilter/nf_conntrack_netlink.c, CTA_FILTER_F_*).
 constexpr uint32_t kBySource = 1 << 0;
 constexpr uint32_t kByDestination = 1 << 1;
 constexpr uint32_t kByProtocol = 1 << 3;

@@ -46,7 +46,9 @@ struct Words {
     const bool is_map = set.has_verdicts || !set.data.empty();
     return (is_map ? "add map" : "add set") + where + " " + set.set;
   }
-  std::string operator()(const DeleteSet& set) const { return "delete set" + where + " " + set.set; }
+  std::string operator()(const DeleteSet& set) const {
+    return "delete set" + where + " " + set.set;
+  }
   std::string operator()(const AddElements& elements) const {
     return "add element" + where + " " + List(elements);
   }

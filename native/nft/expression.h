@@ -109,8 +109,7 @@ struct Other {
   std::string name;
 };
 
-using Expression =
-    std::variant<Meta, MetaSet, Payload, Cmp, Bitwise, Byteorder, Ct, CtSet, Lookup, Immediate,
-                 Verdict, Nat, Masq, TcpOption, Rt, Fib, Counter, Other>;
+using Expression = std::variant<Meta, MetaSet, Payload, Cmp, Bitwise, Byteorder, Ct, CtSet, Lookup,
+                                Immediate, Verdict, Nat, Masq, TcpOption, Rt, Fib, Counter, Other>;
 
 }  // namespace snnet::nft

@@ -56,9 +56,9 @@ Expression ReadBitwise(const nlattr* data) {
 
 Expression ReadByteorder(const nlattr* data) {
   const Attributes<NFTA_BYTEORDER_MAX> from(data);
-  return Byteorder{ReadRegister(from, NFTA_BYTEORDER_SREG),
-                   ReadRegister(from, NFTA_BYTEORDER_DREG), from.U32(NFTA_BYTEORDER_OP),
-                   from.U32(NFTA_BYTEORDER_LEN), from.U32(NFTA_BYTEORDER_SIZE)};
+  return Byteorder{ReadRegister(from, NFTA_BYTEORDER_SREG), ReadRegister(from, NFTA_BYTEORDER_DREG),
+                   from.U32(NFTA_BYTEORDER_OP), from.U32(NFTA_BYTEORDER_LEN),
+                   from.U32(NFTA_BYTEORDER_SIZE)};
 }
 
 Expression ReadCt(const nlattr* data) {
@@ -95,8 +95,8 @@ Expression ReadImmediate(const nlattr* data) {
 Expression ReadNat(const nlattr* data) {
   const Attributes<NFTA_NAT_MAX> from(data);
   return Nat{from.U32(NFTA_NAT_TYPE), from.U32(NFTA_NAT_FAMILY),
-             ReadRegister(from, NFTA_NAT_REG_ADDR_MIN),
-             MaybeRegister(from, NFTA_NAT_REG_PROTO_MIN), from.U32(NFTA_NAT_FLAGS)};
+             ReadRegister(from, NFTA_NAT_REG_ADDR_MIN), MaybeRegister(from, NFTA_NAT_REG_PROTO_MIN),
+             from.U32(NFTA_NAT_FLAGS)};
 }
 
 Expression ReadMasq(const nlattr* data) {
@@ -130,11 +130,11 @@ Expression ReadCounter(const nlattr*) { return Counter{}; }
 using Reader = Expression (*)(const nlattr*);
 const std::map<std::string, Reader>& Readers() {
   static const std::map<std::string, Reader> readers = {
-      {"meta", ReadMeta},           {"payload", ReadPayload},     {"cmp", ReadCmp},
-      {"bitwise", ReadBitwise},     {"byteorder", ReadByteorder}, {"ct", ReadCt},
-      {"lookup", ReadLookup},       {"immediate", ReadImmediate}, {"nat", ReadNat},
-      {"masq", ReadMasq},           {"exthdr", ReadExthdr},       {"rt", ReadRt},
-      {"fib", ReadFib},             {"counter", ReadCounter}};
+      {"meta", ReadMeta},       {"payload", ReadPayload},     {"cmp", ReadCmp},
+      {"bitwise", ReadBitwise}, {"byteorder", ReadByteorder}, {"ct", ReadCt},
+      {"lookup", ReadLookup},   {"immediate", ReadImmediate}, {"nat", ReadNat},
+      {"masq", ReadMasq},       {"exthdr", ReadExthdr},       {"rt", ReadRt},
+      {"fib", ReadFib},         {"counter", ReadCounter}};
   return readers;
 }
 

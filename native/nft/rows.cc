@@ -24,8 +24,6 @@ BaseChain ReadBase(const nlattr* nest) {
   return base;
 }
 
-size_t Padded(size_t bytes) { return (bytes + 3) & ~size_t{3}; }
-
 // Appends a value of so many bytes, with zeros where the kernel gave less.
 void Append(Bytes& to, const nlattr* value, size_t bytes) {
   const size_t start = to.size();
@@ -46,8 +44,8 @@ void ReadElement(const nlattr* member, SetRow& set) {
   const Attributes<NFTA_DATA_MAX> data(element[NFTA_SET_ELEM_DATA]);
   if (!set.HasVerdicts()) return Append(set.packed, data[NFTA_DATA_VALUE], set.data_bytes);
   const Attributes<NFTA_VERDICT_MAX> verdict(data[NFTA_DATA_VERDICT]);
-  set.verdicts.push_back({static_cast<int32_t>(verdict.U32(NFTA_VERDICT_CODE)),
-                          verdict.Text(NFTA_VERDICT_CHAIN)});
+  set.verdicts.push_back(
+      {static_cast<int32_t>(verdict.U32(NFTA_VERDICT_CODE)), verdict.Text(NFTA_VERDICT_CHAIN)});
 }
 
 }  // namespace
@@ -88,9 +86,8 @@ std::optional<RuleRow> ReadRule(nlmsghdr* header) {
               {}};
   const Bytes user_data = from.Raw(NFTA_RULE_USERDATA);
   row.comment = ReadComment(user_data.data(), user_data.size());
-  ForEachIn(from[NFTA_RULE_EXPRESSIONS], [&row](const nlattr* member) {
-    row.expressions.push_back(ReadExpression(member));
-  });
+  ForEachIn(from[NFTA_RULE_EXPRESSIONS],
+            [&row](const nlattr* member) { row.expressions.push_back(ReadExpression(member)); });
   return row;
 }
 

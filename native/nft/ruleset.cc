@@ -5,6 +5,12 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <thread>
+#include <unordered_set>
+
 #include "nl/batch.h"
 #include "nl/dump.h"
 
@@ -48,20 +54,41 @@ bool Is(const TableName& one, const TableName& other) {
   return one.family == other.family && one.name == other.name;
 }
 
+// The kernel resumes a dump by counting elements; while it resizes the set's hash table their order
+// changes, so that some come twice and others not at all, and no generation says so
+// (net/netfilter/nft_set_hash.c nft_rhash_walk).
+bool HasDuplicates(const SetRow& set) {
+  const size_t key = Padded(set.key_bytes);
+  const size_t stride = key + Padded(set.data_bytes);
+  if (stride == 0) return false;
+  const auto* at = reinterpret_cast<const char*>(set.packed.data());
+  const size_t count = set.packed.size() / stride;
+  std::unordered_set<std::string_view> seen;
+  seen.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    if (!seen.emplace(at + i * stride, key).second) return true;
+  }
+  return false;
+}
+
 sys::Status FillElements(nl::Socket& socket, SetRow& set) {
   const auto request = [&set] {
     return Request(NFT_MSG_GETSETELEM, set.table.family,
-                   {{NFTA_SET_ELEM_LIST_TABLE, set.table.name},
-                    {NFTA_SET_ELEM_LIST_SET, set.name}},
+                   {{NFTA_SET_ELEM_LIST_TABLE, set.table.name}, {NFTA_SET_ELEM_LIST_SET, set.name}},
                    "list set");
   };
-  return nl::Dump(
-      socket, request,
-      [&set] {
-        set.packed.clear();
-        set.verdicts.clear();
-      },
-      [&set](nlmsghdr* header) { ReadElements(header, set); });
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    auto read = nl::Dump(
+        socket, request,
+        [&set] {
+          set.packed.clear();
+          set.verdicts.clear();
+        },
+        [&set](nlmsghdr* header) { ReadElements(header, set); });
+    if (!read || !HasDuplicates(set)) return read;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1 << std::min(attempt, 6)));
+  }
+  return sys::Error{EINTR, request().text()};
 }
 
 // What is in a table; ENOENT where it went meanwhile.
@@ -169,8 +196,7 @@ sys::Result<std::vector<RuleRow>> DumpRules(nl::Socket& socket, const TableName&
         return Request(NFT_MSG_GETRULE, name.family,
                        {{NFTA_RULE_TABLE, name.name}, {NFTA_RULE_CHAIN, chain}}, "list chain");
       },
-      rules,
-      [&](const RuleRow& row) { return Is(row.table, name) && row.chain == chain; });
+      rules, [&](const RuleRow& row) { return Is(row.table, name) && row.chain == chain; });
   if (!read && read.error().code != ENOENT) return read.error();
   return rules;
 }

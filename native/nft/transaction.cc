@@ -103,8 +103,7 @@ void Receive(nl::Socket& socket, Answers answers, Committed& committed) {
 
 Committed Commit(nl::Socket& socket, const std::vector<Command>& commands, const Handles& added) {
   Committed committed;
-  const Batch batch =
-      BuildBatch(commands, added, [&socket] { return socket.NextSequence(); });
+  const Batch batch = BuildBatch(commands, added, [&socket] { return socket.NextSequence(); });
   if (batch.owners.empty()) return committed;
   if (!batch.writer.IsComplete()) {
     committed.failure = sys::Error{EMSGSIZE, Describe(commands.front())};

@@ -11,6 +11,9 @@
 namespace snnet::nl {
 namespace {
 
+// The kernel's default (net.core.wmem_default).
+constexpr int kSendBuffer = 212992;
+
 void Enable(int fd, int option) {
   // Every kernel that we support has these (>= 4.20); one that has not just answers less.
   const int on = 1;
@@ -35,6 +38,8 @@ sys::Result<Socket> Socket::Open(int protocol) {
   }
   const int fd = nl_socket_get_fd(socket.get());
   fcntl(fd, F_SETFD, FD_CLOEXEC);
+  // libnl has asked for 32 KiB (nl_socket_set_buffer_size), less than a batch may take.
+  SetBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, kSendBuffer);
   Enable(fd, NETLINK_EXT_ACK);
   Enable(fd, NETLINK_CAP_ACK);
   Enable(fd, NETLINK_GET_STRICT_CHK);

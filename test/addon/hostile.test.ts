@@ -14,11 +14,31 @@ interface Raw {
   watch(...args: unknown[]): Promise<unknown>;
   settle(...args: unknown[]): Promise<unknown>;
   close(...args: unknown[]): Promise<unknown>;
+  nftTable(...args: unknown[]): Promise<unknown>;
+  nftOverview(...args: unknown[]): Promise<unknown>;
+  nftRules(...args: unknown[]): Promise<unknown>;
+  nftGeneration(...args: unknown[]): Promise<unknown>;
+  conntrack(...args: unknown[]): Promise<unknown>;
+  watchNft(...args: unknown[]): Promise<unknown>;
 }
 const { KernelHandle } = loadAddon() as unknown as {
   KernelHandle: { new (...args: unknown[]): Raw; (...args: unknown[]): unknown; prototype: Raw };
 };
-const METHODS = ['open', 'run', 'dump', 'readSysctl', 'watch', 'settle', 'close'] as const;
+const METHODS = [
+  'open',
+  'run',
+  'dump',
+  'readSysctl',
+  'watch',
+  'settle',
+  'close',
+  'nftTable',
+  'nftOverview',
+  'nftRules',
+  'nftGeneration',
+  'conntrack',
+  'watchNft',
+] as const;
 
 const nothing = (): void => undefined;
 let raw: Raw;
@@ -63,6 +83,8 @@ test('a handle that was never opened refuses, and needs no closing', async () =>
   expect(await handle.dump('link')).toEqual(refusal);
   expect(await handle.settle()).toEqual(refusal);
   expect(await handle.watch('all')).toEqual(refusal);
+  expect(await handle.nftOverview()).toEqual(refusal);
+  expect(await handle.watchNft(nothing)).toEqual(refusal);
   expect(await handle.close()).toEqual(refusal);
 });
 
@@ -75,6 +97,8 @@ test('a handle whose namespace could not be opened refuses, and can be closed', 
   expect(await handle.dump('link')).toMatchObject({ error: { name: 'EBADF' } });
   expect(await handle.readSysctl('kernel/ostype')).toMatchObject({ error: { name: 'EBADF' } });
   expect(await handle.watch('all')).toMatchObject({ error: { name: 'EBADF' } });
+  expect(await handle.nftGeneration()).toMatchObject({ error: { name: 'EBADF' } });
+  expect(await handle.watchNft(nothing)).toMatchObject({ error: { name: 'EBADF' } });
   expect(await handle.settle()).toEqual([]);
   expect(await handle.close()).toEqual({});
 });

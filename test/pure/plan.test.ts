@@ -155,6 +155,25 @@ const STEPS: readonly (readonly [Step, string])[] = [
     { op: 'sysctl.set', name: 'net/ipv4/ip_forward', value: '1', before: '0' },
     'sysctl -w net.ipv4.ip_forward=1',
   ],
+  [
+    { op: 'nft', commands: [{ op: 'table.add', family: 'inet', table: 'x' }] },
+    'nft add table inet x',
+  ],
+  [
+    {
+      op: 'conntrack.delete',
+      flows: [
+        {
+          protocol: 'udp',
+          source: '192.0.2.1',
+          destination: '192.0.2.2',
+          sourcePort: 5,
+          destinationPort: 53,
+        },
+      ],
+    },
+    'conntrack -D -p udp -s 192.0.2.1 -d 192.0.2.2 --sport 5 --dport 53',
+  ],
 ];
 
 const ALL_OPS: Readonly<Record<StepOp, true>> = {
@@ -171,6 +190,8 @@ const ALL_OPS: Readonly<Record<StepOp, true>> = {
   'fdb.add': true,
   'fdb.delete': true,
   'sysctl.set': true,
+  nft: true,
+  'conntrack.delete': true,
 };
 
 test.each(STEPS)('a step in the words of the tools (%#)', (step, text) => {

@@ -5,6 +5,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
 
 /** What a test can need, the reason it gives when it is missing, and how to find out. */
 const CAPABILITIES = {
@@ -19,6 +20,8 @@ const CAPABILITIES = {
   'vlan-filtering': kernel('vlan-filtering', 'link add x type bridge vlan_filtering 1'),
   tap: kernel('tap', 'tuntap add x mode tap'),
   nftables: packetFilter('nftables', 'table ip x { }'),
+  // nft 1.0 does not know the word; the kernel has it from 6.9 on.
+  'nft-persist': { reason: 'kernel-has-no-nft-persist', probe: isAtLeast(6, 9) },
   'bridge-conntrack': packetFilter(
     'bridge-conntrack',
     'table bridge x { chain y { type filter hook forward priority 10; ct state new accept; }; }',
@@ -59,7 +62,7 @@ const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
     'no-gdb',
     'no-strace',
   ],
-  '6.1': ['kernel-has-no-netkit', 'no-strace'],
+  '6.1': ['kernel-has-no-netkit', 'kernel-has-no-nft-persist', 'no-strace'],
   '6.12': ['no-strace'],
 };
 
@@ -121,6 +124,13 @@ function program<Name extends string>(name: Name) {
 
 function succeeds([command = '', ...args]: readonly string[], input: string): boolean {
   return spawnSync(command, args, { input, stdio: ['pipe', 'ignore', 'ignore'] }).status === 0;
+}
+
+function isAtLeast(major: number, minor: number) {
+  return (): boolean => {
+    const [isMajor = 0, isMinor = 0] = release().split('.').map(Number);
+    return isMajor > major || (isMajor === major && isMinor >= minor);
+  };
 }
 
 function isRealRoot(): boolean {
