@@ -36,6 +36,7 @@ const NEEDS = {
   ],
   test: [
     ['nftables', () => hasCommand('nft')],
+    ['iptables', () => hasCommand('iptables-nft')],
     ['tcpdump', () => hasCommand('tcpdump')],
     ['procps', () => hasCommand('sysctl')],
     ...(HAS_GUESTS

@@ -34,6 +34,7 @@ const CAPABILITIES = {
   capture: { reason: 'inside-a-user-namespace', probe: isRealRoot },
   'real-root': { reason: 'inside-a-user-namespace', probe: isRealRoot },
   dnsmasq: program('dnsmasq'),
+  'iptables-nft': program('iptables-nft'),
   valgrind: program('valgrind'),
   docker: program('docker'),
   gdb: program('gdb'),
