@@ -1,34 +1,39 @@
 import type { Kernel } from '../kernel';
 import { describePlan, makePlan } from '../plan';
 import type { NftStep, Step } from '../plan';
-import { toTransaction } from '../ruleset';
+import { takeBack, toTransaction } from '../ruleset';
 import type { Change, Edit, Ledger } from '../ruleset';
 import type { FirewallDryRun, FirewallReport } from './results';
 import { findStaleFlows } from './stale-flows';
 import { Surroundings } from './surroundings';
 import type { FirewallTable } from './table';
 
+/** Who makes a change, and for whom. */
+export interface Changing {
+  readonly kernel: Kernel;
+  readonly table: FirewallTable;
+  readonly operation: string;
+}
+
 /**
  * Makes a change, then ends the flows that went by what it changed. If they cannot be ended, the change
  * is taken back.
+ *
+ * @param surroundings - Where public addresses are to be put on devices, or taken off.
  */
 export async function applyChange(
-  kernel: Kernel,
-  table: FirewallTable,
-  operation: string,
-  change: Change,
+  { kernel, table, operation }: Changing,
+  { edits, changed, unchanged }: Change,
   surroundings?: Surroundings,
 ): Promise<FirewallReport> {
-  const { edits, changed, unchanged } = change;
   if (edits.length === 0) return report(changed, unchanged, 0);
   await table.run(operation, stepsFor(edits, surroundings), edits);
   try {
     return report(changed, unchanged, await endFlows(kernel, operation, edits, surroundings));
   } catch (error) {
-    const back = edits
-      .map((edit) => ({ ...edit, put: edit.drop, drop: edit.put }) as Edit)
-      .reverse();
-    await table.run(operation, stepsFor(back, surroundings), back);
+    const back = takeBack(edits);
+    const now = surroundings === undefined ? undefined : await Surroundings.read(kernel);
+    await table.run(operation, stepsFor(back, now), back);
     throw error;
   }
 }

@@ -24,6 +24,7 @@ import { changeForwardings, changePorts, changePublicIps, formatState } from '..
 import type { Change } from '../ruleset';
 import { auditFirewall } from './audit';
 import { applyChange, dryRun, endFlows, everythingIn, report, transaction } from './changes';
+import type { Changing } from './changes';
 import { planOpening, refuseHeld, stepsOf } from './opening';
 import type { FirewallHooks, Opening } from './opening';
 import { closePassage, openPassage, readPassage } from './passage';
@@ -94,7 +95,7 @@ export class Firewall {
 
   /** @internal */
   static async openWith(options: FirewallOptions, hooks: FirewallHooks): Promise<Firewall> {
-    const kernel = await Kernel.open({ netns: options.netns });
+    const kernel = await Kernel.open({ netns: options.netns, fault: hooks.fault });
     try {
       const logger = options.logger ?? SILENT_LOGGER;
       const opening = await planOpening(kernel, options, logger);
@@ -151,7 +152,7 @@ export class Firewall {
         const devices = pairs.map(({ internalDevice }) => internalDevice);
         (await Surroundings.read(this.#kernel)).refuseAbsent(devices, 'internalDevice');
       }
-      return applyChange(this.#kernel, this.#table, operation, change);
+      return applyChange(this.#changing(operation), change);
     });
   }
 
@@ -171,12 +172,7 @@ export class Firewall {
     const parsed = parseFirewallAction(action, operation);
     const list = parsePortMappings(mappings, operation);
     return await this.#change(operation, options, () =>
-      applyChange(
-        this.#kernel,
-        this.#table,
-        operation,
-        changePorts(this.#table.ledger, parsed, list),
-      ),
+      applyChange(this.#changing(operation), changePorts(this.#table.ledger, parsed, list)),
     );
   }
 
@@ -201,7 +197,7 @@ export class Firewall {
       const networks = surroundings.tenantNetworks(ledger);
       const change = changePublicIps(ledger, parsed, list, networks);
       surroundings.refuseOwn(change.edits);
-      return applyChange(this.#kernel, this.#table, operation, change, surroundings);
+      return applyChange(this.#changing(operation), change, surroundings);
     });
   }
 
@@ -323,6 +319,10 @@ export class Firewall {
       await this.#table.verify(operation);
       return body();
     });
+  }
+
+  #changing(operation: string): Changing {
+    return { kernel: this.#kernel, table: this.#table, operation };
   }
 
   #planned<O extends keyof PlannableChanges>(

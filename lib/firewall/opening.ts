@@ -1,5 +1,5 @@
 import { APIError } from '../errors';
-import type { Kernel } from '../kernel';
+import type { Kernel, KernelOptions } from '../kernel';
 import { refuse, withOperation } from '../model';
 import type { FirewallOptions, Logger } from '../model';
 import type { Step } from '../plan';
@@ -9,10 +9,10 @@ import { Surroundings, readForwarding, setForwarding } from './surroundings';
 import { FirewallTable, establishment } from './table';
 
 /** @internal What tests may replace. */
-export interface FirewallHooks {
+export type FirewallHooks = Pick<KernelOptions, 'fault'> & {
   /** As a kernel that does not guard tables. */
   readonly ownership?: Ownership;
-}
+};
 
 export const OPEN = 'Firewall.open';
 

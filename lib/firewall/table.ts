@@ -6,14 +6,13 @@ import {
   ADOPT_TABLE,
   DELETE_TABLE,
   FAMILY,
-  Ledger,
   TABLE,
   fold,
   isSame,
   recognise,
   wholeTable,
 } from '../ruleset';
-import type { Edit, Ownership } from '../ruleset';
+import type { Edit, Ledger, Ownership } from '../ruleset';
 
 /** What stands in the kernel at the moment. */
 interface Standing {

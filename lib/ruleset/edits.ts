@@ -36,17 +36,18 @@ export interface Change {
 export function toTransaction(edits: readonly Edit[]): Transaction {
   return {
     commands: edits.flatMap(commandsOf),
-    before: edits.map(inverted).reverse().flatMap(commandsOf),
+    before: takeBack(edits).flatMap(commandsOf),
   };
+}
+
+/** The edits that undo these. */
+export function takeBack(edits: readonly Edit[]): readonly Edit[] {
+  return edits.map((edit) => ({ ...edit, put: edit.drop, drop: edit.put }) as Edit).reverse();
 }
 
 /** Does to the ledger what the transaction does to the kernel. */
 export function fold(ledger: Ledger, edits: readonly Edit[]): void {
   for (const edit of edits) foldOne(ledger, edit);
-}
-
-function inverted(edit: Edit): Edit {
-  return { ...edit, put: edit.drop, drop: edit.put } as Edit;
 }
 
 // What goes, goes first: a key may come back with another target in the same transaction.
@@ -101,14 +102,9 @@ function commandsOf(edit: Edit): NftCommand[] {
 
 function foldOne(ledger: Ledger, edit: Edit): void {
   switch (edit.type) {
-    case 'ports': {
-      const ports = ledger.portsOf(edit.device);
-      for (let index = 0; index < edit.drop.length; index += 2) ports.delete(edit.drop[index] ?? 0);
-      for (let index = 0; index < edit.put.length; index += 2) {
-        ports.set(edit.put[index] ?? 0, edit.put[index + 1] ?? 0);
-      }
+    case 'ports':
+      foldPorts(ledger.portsOf(edit.device), edit);
       return;
-    }
     case 'pairs':
       for (const [external, inside] of edit.drop) ledger.pairsOf(external).delete(inside);
       for (const [external, inside] of edit.put) ledger.pairsOf(external).add(inside);
@@ -118,13 +114,22 @@ function foldOne(ledger: Ledger, edit: Edit): void {
       for (const name of edit.put) ledger.inside.add(name);
       return;
     case 'public':
-      for (const { address, internal, device } of edit.drop) {
-        ledger.published.delete(address);
-        ledger.sourcesOf(device).delete(internal);
-      }
-      for (const { address, internal, device } of edit.put) {
-        ledger.published.set(address, { internal, device });
-        ledger.sourcesOf(device).set(internal, address);
-      }
+      foldPublic(ledger, edit);
+  }
+}
+
+function foldPorts(ports: Map<number, number>, { put, drop }: PutAndDrop<number>): void {
+  for (let at = 0; at < drop.length; at += 2) ports.delete(drop[at] ?? 0);
+  for (let at = 0; at < put.length; at += 2) ports.set(put[at] ?? 0, put[at + 1] ?? 0);
+}
+
+function foldPublic(ledger: Ledger, { put, drop }: PutAndDrop<PublicRow>): void {
+  for (const { address, internal, device } of drop) {
+    ledger.published.delete(address);
+    ledger.sourcesOf(device).delete(internal);
+  }
+  for (const { address, internal, device } of put) {
+    ledger.published.set(address, { internal, device });
+    ledger.sourcesOf(device).set(internal, address);
   }
 }

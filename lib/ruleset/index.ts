@@ -1,4 +1,4 @@
-export { fold, toTransaction } from './edits';
+export { fold, takeBack, toTransaction } from './edits';
 export type { Change, Edit } from './edits';
 export { passageRule } from './expressions';
 export { Ledger } from './ledger';

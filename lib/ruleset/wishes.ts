@@ -85,31 +85,44 @@ export function changePublicIps(
   wishes: readonly PublicIp[],
   networks: readonly TenantNetwork[] = [],
 ): Change {
+  const rows =
+    action === 'enable'
+      ? additions(ledger, wishes, networks)
+      : wishes.map(toRow).filter((row) => isSamePublic(ledger.published.get(row.address), row));
+  const distinct = [...new Map(rows.map((row) => [row.address, row])).values()];
+  const edits: Edit[] =
+    distinct.length === 0 ? [] : [{ type: 'public', ...sided(action, distinct) }];
+  return { edits, changed: distinct.length, unchanged: wishes.length - distinct.length };
+}
+
+function additions(
+  ledger: Ledger,
+  wishes: readonly PublicIp[],
+  networks: readonly TenantNetwork[],
+): readonly PublicRow[] {
   const rows = new Map<number, PublicRow>();
-  const sources = new Map<string, PublicRow>();
+  const sources = new Map<string, number>();
   for (const wish of wishes) {
     const row = toRow(wish);
-    const present = ledger.published.get(row.address);
-    if (action === 'disable') {
-      const isThere = present?.internal === row.internal && present.device === row.device;
-      if (isThere) rows.set(row.address, row);
-      continue;
-    }
     refuseUnknown(ledger, wish.externalDevice);
-    const other = present ?? rows.get(row.address);
-    if (other?.internal === row.internal && other.device === row.device) continue;
+    const other = ledger.published.get(row.address) ?? rows.get(row.address);
+    if (isSamePublic(other, row)) continue;
     if (other !== undefined) throw addressTaken(wish, other);
     refuseTenants(wish, networks);
     const source = `${row.device}/${String(row.internal)}`;
-    const second =
-      ledger.sources.get(row.device)?.get(row.internal) ?? sources.get(source)?.address;
+    const second = ledger.sources.get(row.device)?.get(row.internal) ?? sources.get(source);
     if (second !== undefined) throw workloadTaken(wish, second);
     rows.set(row.address, row);
-    sources.set(source, row);
+    sources.set(source, row.address);
   }
-  const edits: Edit[] =
-    rows.size === 0 ? [] : [{ type: 'public', ...sided(action, [...rows.values()]) }];
-  return { edits, changed: rows.size, unchanged: wishes.length - rows.size };
+  return [...rows.values()];
+}
+
+function isSamePublic(
+  present: { readonly internal: number; readonly device: string } | undefined,
+  row: PublicRow,
+): boolean {
+  return present?.internal === row.internal && present.device === row.device;
 }
 
 function toRow({ internalIp, publicIp, externalDevice }: PublicIp): PublicRow {

@@ -300,22 +300,54 @@ describe('calls', () => {
     expect(await rejection(firewall.state())).toMatchObject({ code: 'SNNET_HANDLE_CLOSED' });
   });
 
-  it('that the kernel refuses half-way change nothing', async () => {
-    await withFirewall(
-      async (firewall, { cnci }) => {
-        await firewall.extPortAccess('enable', PORT);
-        const before = await nsRun(cnci, 'nft list table inet libsnnet');
-        // Behind our back, between the look and the transaction, a map is not what we take it for.
-        const mapping = { ...PORT, externalPort: 4000 };
-        const wrong = firewall.extPortAccess('enable', [
-          mapping,
-          { ...PORT, externalPort: 2222, internalIp: MAIL },
-        ]);
-        expect(await rejection(wrong)).toMatchObject({ code: 'SNNET_FIREWALL_CONFLICT' });
-        expect(await nsRun(cnci, 'nft list table inet libsnnet')).toBe(before);
-      },
-      { ownership: 'shared' },
-    );
+  it('that fail at any step leave nothing behind', async () => {
+    await using box = await Sandbox.open();
+    const stage = await openStage(box);
+    const picture = async (): Promise<string> =>
+      (await nsRun(stage.cnci, 'nft list ruleset')) +
+      JSON.stringify(await ipAddresses(stage.cnci)) +
+      (await nsRun(stage.cnci, 'sysctl net.ipv4.ip_forward'));
+    let failing: { readonly step: number; readonly errno: string } | undefined;
+    const hooks = { fault: () => failing };
+    const empty = await picture();
+    for (const step of [0, 1]) {
+      failing = { step, errno: 'ENOMEM' };
+      expect(await rejection(open(stage, {}, hooks))).toMatchObject({
+        code: 'SNNET_KERNEL_FAILED',
+      });
+      expect(await picture()).toBe(empty);
+    }
+    failing = undefined;
+    await using firewall = await open(stage, {}, hooks);
+    const opened = await picture();
+    for (const step of [0, 1]) {
+      failing = { step, errno: 'ENOMEM' };
+      expect(await rejection(firewall.publicIpAccess('enable', PUBLIC_IP))).toMatchObject({
+        code: 'SNNET_KERNEL_FAILED',
+        operation: 'publicIpAccess',
+      });
+      failing = undefined;
+      expect(await picture()).toBe(opened);
+      expect(await firewall.audit()).not.toContainEqual(
+        expect.objectContaining({ type: 'table-changed' }),
+      );
+    }
+    await firewall.publicIpAccess('enable', PUBLIC_IP);
+    const filled = await picture();
+    for (const [step, call] of [
+      [0, () => firewall.publicIpAccess('disable', PUBLIC_IP)],
+      [1, () => firewall.publicIpAccess('disable', PUBLIC_IP)],
+      [0, () => firewall.shutdown()],
+      [1, () => firewall.shutdown()],
+      [2, () => firewall.shutdown()],
+    ] as const) {
+      failing = { step, errno: 'ENOMEM' };
+      await rejection(call());
+      failing = undefined;
+      expect(await picture()).toBe(filled);
+    }
+    await firewall.shutdown();
+    expect(await picture()).toBe(empty);
   });
 
   it('routing is switched, and reported', async () => {

@@ -74,7 +74,7 @@ describe('opening', () => {
 
   it('keeps the outside from a gateway’s own services', async () => {
     await withFirewall(async (_firewall, { cnci, outside, web, box }) => {
-      await serve(box, cnci, 'udp', 53, '172.16.1.1');
+      await serve(box, cnci, 'udp', ['172.16.1.1', 53]);
       expect(await ask(web, 'udp', ['172.16.1.1', 53])).toBe(WEB);
       expect(await ask(outside, 'udp', ['172.16.1.1', 53], never)).toBe('silence');
     });
@@ -178,6 +178,29 @@ describe('forwarding', () => {
     await marker.waitFor(1);
     expect(await seen.stop()).toEqual([]);
   });
+
+  itCaptures('nor that of a flow which went out untranslated before', async () => {
+    await using box = await Sandbox.open();
+    const stage = await openStage(box);
+    const { cnci, web, outside } = stage;
+    await nsRun(cnci, 'sysctl -q -w net.ipv4.ip_forward=1');
+    // Connection tracking has to see it, as on any machine with a firewall before ours.
+    const tracking =
+      'table ip x { chain y { type filter hook forward priority 0; ct state new counter; }; }';
+    await nsRun(cnci, 'nft -f -', tracking);
+    await serve(box, outside, 'udp', 7);
+    const flow = { localPort: 4000 };
+    expect(await ask(web, 'udp', [OUTSIDE, 7], flow)).toBe(WEB);
+    await using firewall = await open(stage);
+    await firewall.extFwding('enable', PAIR);
+    await using seen = await capture(outside, 'eth0', 'src net 172.16.0.0/16');
+    await ask(web, 'udp', [OUTSIDE, 7], { ...flow, ...never });
+    // Another flow of the same workload goes out as it should, later than that.
+    expect(await ask(web, 'udp', [OUTSIDE, 7])).toBe(CNCI);
+    expect(await seen.stop()).toEqual([]);
+    await firewall.shutdown();
+    await nsRun(cnci, 'nft delete table ip x');
+  });
 });
 
 describe('ports', () => {
@@ -230,7 +253,7 @@ describe('ports', () => {
 
   it('flows by a mapping that comes, changes or goes are ended, and begin anew', async () => {
     await withFirewall(async (firewall, { outside, cnci, web, mail, box }) => {
-      const own = await serve(box, cnci, 'udp', 5353, CNCI);
+      const own = await serve(box, cnci, 'udp', [CNCI, 5353]);
       const first = await serve(box, web, 'udp', 53);
       const second = await serve(box, mail, 'udp', 53);
       const to = (ip: string) => ({ ...port(5353, ip, 53), protocol: 'udp' }) as const;
@@ -259,7 +282,7 @@ describe('ports', () => {
       await withFirewall(async (firewall, { web, mail, far, cnci, box }) => {
         await filterBridges(cnci, filtered);
         await serve(box, web, 'tcp', 22);
-        await serve(box, cnci, 'udp', 53, '172.16.1.1');
+        await serve(box, cnci, 'udp', ['172.16.1.1', 53]);
         const dns = { ...port(53, MAIL, 53), protocol: 'udp' } as const;
         await firewall.extPortAccess('enable', [port(2222), dns]);
         for (const ns of filtered === '0' ? [mail, far, web] : [mail, far]) {

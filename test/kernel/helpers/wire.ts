@@ -36,14 +36,14 @@ if (protocol === 'udp') {
   socket.on('error', (error) => end('error ' + error.code));
 }`;
 
-/** Begins to answer on a port; `address` says on which of the namespace's. */
+/** Begins to answer on a port, of one of the namespace's addresses or of all. */
 export function serve(
   box: Sandbox,
   ns: Namespace,
   protocol: Protocol,
-  port: number,
-  address = '0.0.0.0',
+  at: number | readonly [string, number],
 ): Promise<Tool> {
+  const [address, port] = typeof at === 'number' ? ['0.0.0.0', at] : at;
   const argv = [process.execPath, '-e', SERVER, protocol, String(port), address];
   return box.start(ns, argv, { ready: /^ready/m });
 }

@@ -39,12 +39,9 @@ describe('the port that leads to a workload’s SSH', () => {
     ['an IPv6 address', '2001:db8::1'],
     ['half an address', '::ffff:1.2'],
   ];
-  it.each([...hostileValues(), ...OTHERS])(
-    'of %s is refused',
-    (_name, value) => {
-      expect(refusalOf(() => debugSshPortForIp(value as string)).field).toBe('ip');
-    },
-  );
+  it.each([...hostileValues(), ...OTHERS])('of %s is refused', (_name, value) => {
+    expect(refusalOf(() => debugSshPortForIp(value as string)).field).toBe('ip');
+  });
 });
 
 describe('port mappings', () => {
