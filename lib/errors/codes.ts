@@ -160,7 +160,7 @@ export const ERROR_CODES = {
   SNNET_FIREWALL_ABSENT: {
     class: 'APIError',
     summary: 'There is no firewall of ours in this namespace',
-    when: 'The table of the firewall was looked for but is not there, or was removed by shutdown().',
+    when: 'No external device was named and no table of an earlier process names any, or shutdown() removed it.',
     remedy: 'Open a firewall, and name its external devices.',
   },
   SNNET_FIREWALL_CONFLICT: {

@@ -1,6 +1,6 @@
 import { APIError } from '../errors';
 import type { Kernel, KernelOptions } from '../kernel';
-import { refuse, withOperation } from '../model';
+import { withOperation } from '../model';
 import type { FirewallOptions, Logger } from '../model';
 import type { Step } from '../plan';
 import { Ledger, MESH } from '../ruleset';
@@ -80,7 +80,7 @@ function checkDevices(
   surroundings: Surroundings,
 ): void {
   if (ledger.external.size === 0) {
-    refuse(undefined, 'externalDevices', 'at least one link that leads outside');
+    throw new APIError('SNNET_FIREWALL_ABSENT', { detail: 'so `externalDevices` must name a link' });
   }
   const isKnown = (device: string): boolean => former?.external.has(device) === true;
   // One that was there before may come back.

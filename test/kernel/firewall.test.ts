@@ -86,7 +86,7 @@ describe('opening', () => {
     const cases = [
       [['eth7'], 'SNNET_DEVICE_NOT_FOUND'],
       [['sbr_1'], 'SNNET_INPUT_INVALID'],
-      [[], 'SNNET_INPUT_MISSING'],
+      [[], 'SNNET_FIREWALL_ABSENT'],
     ] as const;
     for (const [externalDevices, code] of cases) {
       expect(await rejection(open(stage, { externalDevices }))).toMatchObject({
