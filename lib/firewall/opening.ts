@@ -80,7 +80,9 @@ function checkDevices(
   surroundings: Surroundings,
 ): void {
   if (ledger.external.size === 0) {
-    throw new APIError('SNNET_FIREWALL_ABSENT', { detail: 'so `externalDevices` must name a link' });
+    throw new APIError('SNNET_FIREWALL_ABSENT', {
+      detail: 'so `externalDevices` must name a link',
+    });
   }
   const isKnown = (device: string): boolean => former?.external.has(device) === true;
   // One that was there before may come back.

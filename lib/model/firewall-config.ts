@@ -9,6 +9,7 @@ import { parseNetns, parsePort } from './node-options';
 import { parseBoolean, parseChoice, parseList, refuse } from './refuse';
 import type { Parser } from './refuse';
 import { defineShape, optional, withDefault, withOperation } from './shape';
+import type { Fields, Parsed, ShapeParser } from './shape';
 
 /** What is done with a mapping or with a pair of devices: it is to be there, or not to be there. */
 export type FirewallAction = 'enable' | 'disable';
@@ -170,28 +171,32 @@ export function parseFirewallAction(value: unknown, operation: string): Firewall
   return withOperation(operation, () => parseChoice(value, 'action', ACTIONS));
 }
 
-const parseForwardingShape = defineShape('forwarding', {
+const forwardingFields = {
   externalDevice: parseExternalDevice,
   internalDevice: parseDeviceName,
-});
+};
 
-const parseMappingShape = defineShape('mapping', {
+const mappingFields = {
   protocol: parseProtocol,
   externalDevice: parseExternalDevice,
   externalPort: parsePort,
   internalIp: parseAddress,
   internalPort: parsePort,
-});
+};
 
-const parsePublicIpShape = defineShape('publicIp', {
+const publicIpFields = {
   internalIp: parseAddress,
   publicIp: parseAddress,
   externalDevice: parseExternalDevice,
-});
+};
+
+const parseForwardingShape = defineShape('forwarding', forwardingFields);
+const parseMappingShape = defineShape('mapping', mappingFields);
+const parsePublicIpShape = defineShape('publicIp', publicIpFields);
 
 /** Parses pairs of devices: one, or a list. */
 export function parseForwardings(input: unknown, operation: string): readonly Forwarding[] {
-  const forwardings = oneOrMany(input, operation, parseForwardingShape);
+  const forwardings = oneOrMany(input, operation, [forwardingFields, parseForwardingShape]);
   const same = forwardings.find((pair) => pair.externalDevice === pair.internalDevice);
   if (same === undefined) return forwardings;
   return withOperation(operation, () =>
@@ -201,12 +206,12 @@ export function parseForwardings(input: unknown, operation: string): readonly Fo
 
 /** Parses port mappings: one, or a list. */
 export function parsePortMappings(input: unknown, operation: string): readonly PortMapping[] {
-  return oneOrMany(input, operation, parseMappingShape);
+  return oneOrMany(input, operation, [mappingFields, parseMappingShape]);
 }
 
 /** Parses public addresses: one, or a list. */
 export function parsePublicIps(input: unknown, operation: string): readonly PublicIp[] {
-  const addresses = oneOrMany(input, operation, parsePublicIpShape);
+  const addresses = oneOrMany(input, operation, [publicIpFields, parsePublicIpShape]);
   const same = addresses.find(({ internalIp, publicIp }) => internalIp === publicIp);
   if (same === undefined) return addresses;
   return withOperation(operation, () =>
@@ -230,20 +235,32 @@ export function debugSshPortForIp(ip: string): number {
   });
 }
 
-function oneOrMany<T>(
+function oneOrMany<F extends Fields>(
   input: unknown,
   operation: string,
-  parse: (input: unknown, operation: string) => T,
-): readonly T[] {
+  [fields, parse]: readonly [F, ShapeParser<F>],
+): readonly Parsed<F>[] {
   if (describeType(input) !== 'array') return Object.freeze([parse(input, operation)]);
-  return withOperation(operation, () =>
-    parseList(
-      input,
-      'list',
-      (item, field) => named(field, () => parse(item, operation)),
-      MOST_MAPPINGS,
-    ),
-  );
+  const parseItem = (item: unknown, field: string): Parsed<F> =>
+    parseQuickly(item, fields) ?? named(field, () => parse(item, operation));
+  return withOperation(operation, () => parseList(input, 'list', parseItem, MOST_MAPPINGS));
+}
+
+/**
+ * Tens of thousands of plain, good objects: a tenth of the time that a shape takes. Anything else gives
+ * nothing, and the shape says what is wrong.
+ */
+function parseQuickly<F extends Fields>(item: unknown, fields: F): Parsed<F> | undefined {
+  try {
+    const names = Object.keys(fields);
+    const given = item as Readonly<Record<string, unknown>>;
+    if (Object.keys(given).length !== names.length) return undefined;
+    const parsed: Record<string, unknown> = {};
+    for (const name of names) parsed[name] = fields[name]?.(given[name], name);
+    return parsed as Parsed<F>;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A list's element says which it is. */
