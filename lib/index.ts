@@ -42,7 +42,7 @@ export type {
 } from './firewall';
 export type { PhysicalLink, ResetReport } from './host';
 export { probe } from './kernel';
-export type { Capabilities } from './kernel';
+export type { Capabilities, NftCapabilities } from './kernel';
 export { debugSshPortForIp } from './model';
 export type {
   CallOptionsInput as CallOptions,

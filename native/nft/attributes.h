@@ -19,14 +19,15 @@ template <int kMax>
 class Attributes {
  public:
   explicit Attributes(nlmsghdr* header) {
-    is_whole_ = nlmsg_parse(header, sizeof(nfgenmsg), found_.data(), kMax, nullptr) == 0;
+    // What cannot be parsed to the end has been parsed until there.
+    nlmsg_parse(header, sizeof(nfgenmsg), found_.data(), kMax, nullptr);
   }
   explicit Attributes(const nlattr* nest) {
     if (nest == nullptr) return;
-    is_whole_ = nla_parse_nested(found_.data(), kMax, const_cast<nlattr*>(nest), nullptr) == 0;
+    auto* const first = static_cast<nlattr*>(nla_data(nest));
+    nla_parse(found_.data(), kMax, first, nla_len(nest), nullptr);
   }
 
-  bool IsWhole() const { return is_whole_; }
   const nlattr* operator[](int number) const { return found_[static_cast<size_t>(number)]; }
   bool Has(int number) const { return (*this)[number] != nullptr; }
 
@@ -53,7 +54,6 @@ class Attributes {
 
  private:
   std::array<nlattr*, kMax + 1> found_{};
-  bool is_whole_ = false;
 };
 
 inline uint8_t FamilyOf(nlmsghdr* header) {

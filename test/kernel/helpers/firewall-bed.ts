@@ -100,3 +100,11 @@ export async function listed<T>(ns: Namespace, kind: string): Promise<T[]> {
   const { nftables } = JSON.parse(text) as { nftables: Record<string, T>[] };
   return nftables.flatMap((row) => row[kind] ?? []);
 }
+
+/** Says whether it could be set: without the kernel's module bridged frames are not filtered at all. */
+export async function filterBridges(ns: Namespace, value: '0' | '1'): Promise<boolean> {
+  await run(['modprobe', '-q', 'br_netfilter'], { check: false }).catch(() => undefined);
+  const setting = `net.bridge.bridge-nf-call-iptables=${value}`;
+  const argv = ['nsenter', `--net=${ns.path}`, 'sysctl', '-q', '-w', setting];
+  return (await run(argv, { check: false })).status === 0;
+}
