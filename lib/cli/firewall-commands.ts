@@ -70,13 +70,13 @@ export function addFirewallCommands(program: Command): void {
     firewall.routing(action, { signal }),
   );
   defineSwitch(group, 'pass-bridges', "a passage through docker's chain of iptables", passBody);
-  define(group, 'state', 'what the kernel holds', showState);
-  define(group, 'dump', 'likewise, one line for each thing', showDump);
-  define(group, 'audit', 'what on this machine stands in its way', showAudit).option(
+  define(group, ['state', 'what the kernel holds'], showState);
+  define(group, ['dump', 'likewise, one line for each thing'], showDump);
+  define(group, ['audit', 'what on this machine stands in its way'], showAudit).option(
     '--check',
     'status 1 if anything does',
   );
-  define(group, 'shutdown', 'remove everything of the firewall', shutdown, false).option(
+  define(group, ['shutdown', 'remove everything of the firewall'], shutdown, false).option(
     '--dry-run',
     DRY_RUN,
   );
@@ -110,8 +110,7 @@ function openFor(flags: Flags, readOnly: boolean): Promise<Firewall> {
 
 function define<F extends Flags>(
   group: Command,
-  name: string,
-  description: string,
+  [name, description]: readonly [string, string],
   body: (work: Work<F>) => Promise<void>,
   readOnly = true,
 ): Command {
@@ -132,7 +131,7 @@ function defineChange(
   description: string,
   body: (work: Work<ChangeFlags>) => Promise<void>,
 ): Command {
-  return define<ChangeFlags>(group, name, description, body, false)
+  return define<ChangeFlags>(group, [name, description], body, false)
     .addArgument(new Argument('<action>', 'what to do').choices(['enable', 'disable']))
     .option('--dry-run', DRY_RUN);
 }
@@ -146,13 +145,13 @@ function defineSwitch(
   const body = async ({ firewall, flags, action, signal }: Work<Flags>): Promise<void> => {
     reportChange(flags, await run(firewall, action, signal));
   };
-  define<Flags>(group, name, description, body, false).addArgument(
+  define<Flags>(group, [name, description], body, false).addArgument(
     new Argument('<action>', 'what to do').choices(['enable', 'disable']),
   );
 }
 
 function defineOpen(group: Command): void {
-  define(group, 'open', 'close the way, masquerade, and let the machine forward', open, false)
+  define(group, ['open', 'close the way, masquerade, and let the machine forward'], open, false)
     .addOption(
       new Option('--external-devices <names>', 'links that lead outside; again, or with commas')
         .argParser(parseNames)
@@ -179,21 +178,24 @@ async function open({ firewall, flags, signal }: Work<Flags>): Promise<void> {
 async function forwardBody({ firewall, flags, action, signal }: Work<ChangeFlags>): Promise<void> {
   const { externalDevice, internalDevice } = flags;
   const pair = { externalDevice, internalDevice };
-  if (flags.dryRun === true) printPlan(flags, firewall.plan('extFwding', action, pair));
+  if (flags.dryRun === true)
+    printPlan(flags, await firewall.plan('extFwding', action, pair, { signal }));
   else reportChange(flags, await firewall.extFwding(action, pair, { signal }));
 }
 
 async function publishBody({ firewall, flags, action, signal }: Work<ChangeFlags>): Promise<void> {
   const { protocol, externalDevice, externalPort, internalIp, internalPort } = flags;
   const mapping = { protocol, externalDevice, externalPort, internalIp, internalPort };
-  if (flags.dryRun === true) printPlan(flags, firewall.plan('extPortAccess', action, mapping));
+  if (flags.dryRun === true)
+    printPlan(flags, await firewall.plan('extPortAccess', action, mapping, { signal }));
   else reportChange(flags, await firewall.extPortAccess(action, mapping, { signal }));
 }
 
 async function publicBody({ firewall, flags, action, signal }: Work<ChangeFlags>): Promise<void> {
   const { internalIp, publicIp, externalDevice } = flags;
   const address = { internalIp, publicIp, externalDevice };
-  if (flags.dryRun === true) printPlan(flags, firewall.plan('publicIpAccess', action, address));
+  if (flags.dryRun === true)
+    printPlan(flags, await firewall.plan('publicIpAccess', action, address, { signal }));
   else reportChange(flags, await firewall.publicIpAccess(action, address, { signal }));
 }
 

@@ -38,8 +38,8 @@ export async function applyChange(
   }
 }
 
-// An address comes before what leads to it, and goes after.
-function stepsFor(edits: readonly Edit[], surroundings: Surroundings | undefined): Step[] {
+/** The steps of a change: an address comes before what leads to it, and goes after. */
+export function stepsFor(edits: readonly Edit[], surroundings: Surroundings | undefined): Step[] {
   const rows = edits.flatMap((edit) => (edit.type === 'public' ? [edit] : []));
   const put = rows.flatMap((edit) => edit.put);
   const drop = rows.flatMap((edit) => edit.drop);
@@ -50,7 +50,7 @@ function stepsFor(edits: readonly Edit[], surroundings: Surroundings | undefined
   ];
 }
 
-export function transaction(edits: readonly Edit[]): NftStep[] {
+function transaction(edits: readonly Edit[]): NftStep[] {
   return edits.length === 0 ? [] : [{ op: 'nft', ...toTransaction(edits) }];
 }
 

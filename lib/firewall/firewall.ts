@@ -16,14 +16,15 @@ import type {
   FirewallOptionsInput,
   ForwardingInput,
   PortMappingInput,
+  PublicIp,
   PublicIpInput,
 } from '../model';
 import { makePlan } from '../plan';
 import type { Step } from '../plan';
 import { changeForwardings, changePorts, changePublicIps, formatState } from '../ruleset';
-import type { Change } from '../ruleset';
+import type { Change, Ledger } from '../ruleset';
 import { auditFirewall } from './audit';
-import { applyChange, dryRun, endFlows, everythingIn, report, transaction } from './changes';
+import { applyChange, dryRun, endFlows, everythingIn, report, stepsFor } from './changes';
 import type { Changing } from './changes';
 import { planOpening, refuseHeld, stepsOf } from './opening';
 import type { FirewallHooks, Opening } from './opening';
@@ -193,10 +194,7 @@ export class Firewall {
     const list = parsePublicIps(addresses, operation);
     return await this.#change(operation, options, async () => {
       const surroundings = await Surroundings.read(this.#kernel);
-      const { ledger } = this.#table;
-      const networks = surroundings.tenantNetworks(ledger);
-      const change = changePublicIps(ledger, parsed, list, networks);
-      surroundings.refuseOwn(change.edits);
+      const change = planPublicIps(this.#table.ledger, parsed, list, surroundings);
       return applyChange(this.#changing(operation), change, surroundings);
     });
   }
@@ -222,15 +220,20 @@ export class Firewall {
     });
   }
 
-  /** What a change would do, and does not. */
-  plan<O extends keyof PlannableChanges>(
+  /** What a change would do, and does not. What would be refused is refused. */
+  async plan<O extends keyof PlannableChanges>(
     operation: O,
     action: FirewallAction,
     input: PlannableChanges[O],
-  ): FirewallDryRun {
+    options?: CallOptionsInput,
+  ): Promise<FirewallDryRun> {
     const parsed = parseFirewallAction(action, operation);
-    const change = this.#planned(operation, parsed, input);
-    return dryRun(operation, transaction(change.edits));
+    const callOptions = parseCallOptions(options, operation);
+    return await this.#turns.take(operation, callOptions, async () => {
+      const surroundings = await Surroundings.read(this.#kernel);
+      const { edits } = this.#planned(operation, parsed, input, surroundings);
+      return dryRun(operation, stepsFor(edits, surroundings));
+    });
   }
 
   /** What opening did; with `readOnly`, what it would do. */
@@ -325,19 +328,21 @@ export class Firewall {
     return { kernel: this.#kernel, table: this.#table, operation };
   }
 
-  #planned<O extends keyof PlannableChanges>(
-    operation: O,
+  #planned(
+    operation: keyof PlannableChanges,
     action: FirewallAction,
-    input: PlannableChanges[O],
+    input: unknown,
+    surroundings: Surroundings,
   ): Change {
     const { ledger } = this.#table;
-    if (operation === 'extFwding') {
-      return changeForwardings(ledger, action, parseForwardings(input, operation));
+    switch (operation) {
+      case 'extFwding':
+        return changeForwardings(ledger, action, parseForwardings(input, operation));
+      case 'extPortAccess':
+        return changePorts(ledger, action, parsePortMappings(input, operation));
+      case 'publicIpAccess':
+        return planPublicIps(ledger, action, parsePublicIps(input, operation), surroundings);
     }
-    if (operation === 'extPortAccess') {
-      return changePorts(ledger, action, parsePortMappings(input, operation));
-    }
-    return changePublicIps(ledger, action, parsePublicIps(input, operation));
   }
 
   // The table goes after forwarding went back, and the addresses before: nothing leads to them any more.
@@ -357,6 +362,17 @@ export class Firewall {
   #refuseReadOnly(operation: string): void {
     if (this.#options.readOnly) throw new APIError('SNNET_FIREWALL_READ_ONLY', { operation });
   }
+}
+
+function planPublicIps(
+  ledger: Ledger,
+  action: FirewallAction,
+  list: readonly PublicIp[],
+  surroundings: Surroundings,
+): Change {
+  const change = changePublicIps(ledger, action, list, surroundings.tenantNetworks(ledger));
+  surroundings.refuseOwn(change.edits);
+  return change;
 }
 
 /** Opens a firewall with hooks that only tests use. @internal */

@@ -4,6 +4,7 @@ import {
   dnatByAddress,
   dnatByPort,
   isDirection,
+  isIpv4,
   isLocal,
   isMapped,
   isNotIpv4,
@@ -160,6 +161,7 @@ function postrouting(): Chain {
       rule('workloads with a public address', snatByAddressAndLink(SET.sources)),
       rule(
         "only the device's own addresses leave it",
+        isIpv4,
         nameIn('oifname', SET.external),
         isNotLocal('saddr', 'oif'),
         masqueradeRandomly,
