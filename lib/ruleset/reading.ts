@@ -31,13 +31,15 @@ function commentsOf(reading: TableReading, name: string): (string | undefined)[]
   return reading.rules.filter(({ chain }) => chain === name).map(({ comment }) => comment);
 }
 
+function rowsOf(reading: TableReading, name: keyof typeof SET): (string | number)[][] {
+  const { key, data } = LAYOUT[name];
+  const types = data === undefined || data === 'verdict' ? key : [...key, ...data];
+  const set = reading.sets.find(({ set }) => set === SET[name]);
+  return set === undefined ? [] : unpackElements(types, set.packed);
+}
+
 function fill(ledger: Ledger, reading: TableReading): void {
-  const rows = (name: keyof typeof SET): (string | number)[][] => {
-    const { key, data } = LAYOUT[name];
-    const types = data === undefined || data === 'verdict' ? key : [...key, ...data];
-    const set = reading.sets.find(({ set }) => set === SET[name]);
-    return set === undefined ? [] : unpackElements(types, set.packed);
-  };
+  const rows = (name: keyof typeof SET): (string | number)[][] => rowsOf(reading, name);
   for (const [device] of rows('external')) ledger.external.add(String(device));
   for (const [device] of rows('inside')) ledger.inside.add(String(device));
   for (const [inside, external] of rows('pairs')) {
@@ -60,12 +62,27 @@ function isWhole(reading: TableReading, ledger: Ledger): boolean {
   const sets = [...Object.values(SET), ...[...ledger.external].map(portsOf)];
   return (
     sets.every((name) => names.has(name)) &&
+    isConsistent(reading, ledger) &&
     chainsFor(ledger).every(({ name, base, rules }) => {
       const chain = reading.chains.find(({ chain }) => chain === name);
       if (chain === undefined || chain.base?.hook !== base?.hook) return false;
       const found = commentsOf(reading, name);
       return rules.length === found.length && rules.every((rule, at) => rule.comment === found[at]);
     })
+  );
+}
+
+// What is said twice is said alike: the way in and the way out, the external links and their chains.
+function isConsistent(reading: TableReading, ledger: Ledger): boolean {
+  const published = rowsOf(reading, 'published');
+  const arrivals = new Set(rowsOf(reading, 'arrivals').map(([device]) => device));
+  return (
+    published.length === ledger.published.size &&
+    published.every(
+      ([address, internal]) => ledger.published.get(Number(address))?.internal === internal,
+    ) &&
+    arrivals.size === ledger.external.size &&
+    [...ledger.external].every((device) => arrivals.has(device))
   );
 }
 

@@ -25,6 +25,7 @@ import { NEVER_MS, ask, serve } from './helpers/wire';
 
 const it = needs('nftables');
 const itIptables = needs('nftables', 'iptables-nft');
+const itLegacy = needs('nftables', 'iptables-legacy');
 const never = { waitMs: NEVER_MS };
 
 const PORT = {
@@ -198,6 +199,20 @@ describe('others', () => {
       expect(found[0]?.remedy).toContain('firewall-cmd');
       await nsRun(cnci, 'nft delete table inet firewalld');
       await nsRun(cnci, 'nft delete table bridge filter');
+    });
+  });
+});
+
+describe('iptables-legacy', () => {
+  itLegacy('is named, for nothing here can see what it drops', async () => {
+    await withFirewall(async (firewall, { cnci }) => {
+      const legacy = async () =>
+        (await firewall.audit()).filter(({ type }) => type === 'legacy-iptables');
+      expect(await legacy()).toEqual([]);
+      await nsRun(cnci, 'iptables-legacy -P FORWARD DROP');
+      expect(await legacy()).toMatchObject([
+        { text: expect.stringContaining('(filter)') as string },
+      ]);
     });
   });
 });

@@ -35,6 +35,10 @@ const CAPABILITIES = {
   'real-root': { reason: 'inside-a-user-namespace', probe: isRealRoot },
   dnsmasq: program('dnsmasq'),
   'iptables-nft': program('iptables-nft'),
+  'iptables-legacy': {
+    reason: 'no-iptables-legacy',
+    probe: () => succeeds(['unshare', '--net', 'iptables-legacy', '-S'], ''),
+  },
   valgrind: program('valgrind'),
   docker: program('docker'),
   gdb: program('gdb'),
@@ -64,7 +68,7 @@ const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
     'no-strace',
   ],
   '6.1': ['kernel-has-no-netkit', 'kernel-has-no-nft-persist', 'no-strace'],
-  '6.12': ['no-strace'],
+  '6.12': ['no-strace', 'no-iptables-nft', 'no-iptables-legacy'],
 };
 
 const TITLE = /\[skipped: ([a-z0-9-]+)\]$/;

@@ -92,6 +92,20 @@ describe('recognition', () => {
     expect(recognise(later)).toEqual({ type: 'foreign', why: 'it says libsnnet firewall 2' });
   });
 
+  it.each(['arrivals', 'published'])('sees that an element of %s is missing', (name) => {
+    const ledger = newLedger('eth0');
+    const rows = addresses(['203.0.113.9', '172.16.1.2']);
+    fold(ledger, changePublicIps(ledger, 'enable', rows).edits);
+    const model = new KernelModel();
+    model.run(wholeTable(ledger, 'shared'));
+    const reading = model.read();
+    expect(recognise(reading)).toMatchObject({ isWhole: true });
+    const sets = reading.sets.map((set) =>
+      set.set === name ? { ...set, packed: new Uint8Array() } : set,
+    );
+    expect(recognise({ ...reading, sets })).toMatchObject({ type: 'ours', isWhole: false });
+  });
+
   it('sees that a rule, a chain or a set is missing', () => {
     const without = [
       { ...whole, sets: whole.sets.slice(1) },
