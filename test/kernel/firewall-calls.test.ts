@@ -6,6 +6,7 @@ import { needs } from '../support/reasons';
 import { Sandbox } from '../support/sandbox';
 import { rejection } from './helpers/bed';
 import { MAIL, PUBLIC, WEB, nsRun, open, openStage, withFirewall } from './helpers/firewall-bed';
+import { NEVER_MS, ask, serve } from './helpers/wire';
 
 const it = needs('nftables');
 
@@ -139,5 +140,59 @@ describe('calls', () => {
       expect(await firewall.routing('disable')).toMatchObject({ changed: 0, unchanged: 1 });
       expect(await firewall.routing('enable')).toMatchObject({ changed: 1 });
     });
+  });
+});
+
+describe('two ways outside', () => {
+  it('have ports of their own, and masquerade each by its own address', async () => {
+    await using box = await Sandbox.open();
+    const stage = await openStage(box);
+    const { cnci, outside, web, mail } = stage;
+    await box.link(
+      { ns: cnci, name: 'eth1', address: '198.51.100.1/24' },
+      { ns: outside, name: 'eth1', address: '198.51.100.254/24' },
+    );
+    const web22 = await serve(box, web, 'tcp', 22);
+    await serve(box, mail, 'tcp', 22);
+    await serve(box, outside, 'udp', 7);
+    await using firewall = await open(stage, { externalDevices: ['eth0', 'eth1'] });
+    const second = { ...PORT, externalDevice: 'eth1', internalIp: MAIL };
+    await firewall.extPortAccess('enable', [PORT, second]);
+    await firewall.extFwding('enable', PAIR);
+    // Only by eth0: the other pair is closed.
+    expect(await ask(web, 'udp', ['203.0.113.254', 7])).toBe('203.0.113.1');
+    expect(await ask(web, 'udp', ['198.51.100.254', 7], { waitMs: NEVER_MS })).toBe('silence');
+    await firewall.extFwding('enable', { ...PAIR, externalDevice: 'eth1' });
+    expect(await ask(web, 'udp', ['198.51.100.254', 7])).toBe('198.51.100.1');
+    expect(await ask(outside, 'tcp', ['203.0.113.1', 2222])).toBe('203.0.113.254');
+    await web22.stop();
+    // The one leads to web, where nobody listens any more; the other to mail.
+    expect(await ask(outside, 'tcp', ['203.0.113.1', 2222])).toBe('error ECONNREFUSED');
+    expect(await ask(outside, 'tcp', ['198.51.100.1', 2222])).toBe('198.51.100.254');
+    await firewall.shutdown();
+  });
+});
+
+describe('options', () => {
+  it('name links that are inside from the beginning, and leave input alone', async () => {
+    await using box = await Sandbox.open();
+    const stage = await openStage(box);
+    const { cnci, outside } = stage;
+    const tenant = await box.netns('tenant');
+    await box.link(
+      { ns: cnci, name: 'tun7', address: '172.16.9.1/24' },
+      { ns: tenant, name: 'eth0', address: '172.16.9.5/24' },
+    );
+    await nsRun(tenant, 'ip route add default via 172.16.9.1');
+    await serve(box, outside, 'udp', 7);
+    await serve(box, cnci, 'udp', ['172.16.9.1', 53]);
+    const options = { internalDevices: ['tun7'], guardInput: false };
+    await using firewall = await open(stage, options);
+    const out = ['203.0.113.254', 7] as const;
+    expect(await ask(tenant, 'udp', out, { waitMs: NEVER_MS })).toBe('silence');
+    expect(await ask(outside, 'udp', ['172.16.9.1', 53])).toBe('203.0.113.254');
+    await firewall.extFwding('enable', { externalDevice: 'eth0', internalDevice: 'tun7' });
+    expect(await ask(tenant, 'udp', out)).toBe('203.0.113.1');
+    await firewall.shutdown();
   });
 });
