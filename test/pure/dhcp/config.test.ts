@@ -24,7 +24,6 @@ import { hostileValues, refusalOf } from '../helpers/refusal';
 const SETTING: DhcpSetting = {
   directory: '/run/libsnnet/dhcp/c1',
   account: { user: 'dnsmasq', group: 'nogroup' },
-  domain: undefined,
   leaseSeconds: 3600,
 };
 
