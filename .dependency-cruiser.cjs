@@ -8,15 +8,15 @@ const FLOORS = [
   ['alias', 'plan'],
   ['kernel'],
   ['topology'],
-  ['device', 'draw', 'firewall', 'dhcp'],
+  ['device', 'draw', 'ruleset', 'dhcp'],
   ['host'],
-  ['compute-node', 'cnci'],
+  ['compute-node', 'cnci', 'firewall'],
   ['docker', 'cni', 'agent', 'metrics'],
   ['cli'],
 ];
 
 /** Folders whose functions only compute: a test of them needs no kernel, no files and no privileges. */
-const PURE = 'errors|model|alias|plan|topology|device|draw';
+const PURE = 'errors|model|alias|plan|topology|device|draw|ruleset';
 
 /** What Node brings that touches nothing outside the process. */
 const HARMLESS =

@@ -36,17 +36,32 @@ export { drawMermaid, drawTree } from './draw';
 export type { Drawable, TreeOptions } from './draw';
 export { APIError, FatalError, KernelError, LibsnnetError, isLibsnnetError } from './errors';
 export type { ErrorCode } from './errors';
+export { Firewall } from './firewall';
+export type {
+  FirewallDryRun,
+  FirewallFinding,
+  FirewallFindingType,
+  FirewallReport,
+  FirewallShutdown,
+  FirewallView,
+} from './firewall';
 export type { PhysicalLink, ResetReport } from './host';
 export { probe } from './kernel';
 export type { Capabilities, NftCapabilities } from './kernel';
+export { debugSshPortForIp } from './model';
 export type {
   CallOptionsInput as CallOptions,
   CnciOptionsInput as CnciOptions,
   DhcpChoiceInput as DhcpChoice,
   CnciVnicConfigInput as CnciVnicConfig,
+  FirewallAction,
+  FirewallOptionsInput as FirewallOptions,
+  ForwardingInput as Forwarding,
   Logger,
   NeighborInput as Neighbor,
   NodeOptionsInput as NodeOptions,
+  PortMappingInput as PortMapping,
+  PublicIpInput as PublicIp,
   RemoteSubnetConfigInput as RemoteSubnetConfig,
   RepointConfigInput as RepointConfig,
   Role,

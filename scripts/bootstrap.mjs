@@ -37,6 +37,7 @@ const NEEDS = {
   ],
   test: [
     ['nftables', () => hasCommand('nft')],
+    ['iptables', () => hasCommand('iptables-nft')],
     ['tcpdump', () => hasCommand('tcpdump')],
     ['procps', () => hasCommand('sysctl')],
     ['busybox-static', hasStaticBusybox],

@@ -5,6 +5,7 @@ import { addCnciCommands } from './cnci-commands';
 import { addDemoCommand } from './demo';
 import { addDoctorCommand } from './doctor-command';
 import { EXIT, explain, SilentFailure } from './failure';
+import { addFirewallCommands } from './firewall-commands';
 import { addNodeCommands } from './node-commands';
 import { addTopologyCommand } from './topology-command';
 
@@ -42,6 +43,7 @@ function buildProgram(json: boolean): Command {
     .addHelpText('after', AFTERWORD);
   addNodeCommands(program);
   addCnciCommands(program);
+  addFirewallCommands(program);
   addTopologyCommand(program);
   addDoctorCommand(program);
   addDemoCommand(program);

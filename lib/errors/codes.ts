@@ -150,6 +150,45 @@ export const ERROR_CODES = {
     when: 'A VNIC lacks its bridge, a bridge its tunnel, or a link is a port of the wrong bridge.',
     remedy: 'Run audit() to see every finding and repair() to put right what is safe.',
   },
+  SNNET_DEVICE_NOT_FOUND: {
+    class: 'APIError',
+    summary: 'There is no such link, or it is not one of the external ones',
+    when: 'A firewall was given a link that is not there, or a mapping names one that the firewall was not opened with.',
+    remedy:
+      'Compare the name with the links that the error lists; name every link to the outside in `externalDevices`.',
+  },
+  SNNET_FIREWALL_ABSENT: {
+    class: 'APIError',
+    summary: 'There is no firewall of ours in this namespace',
+    when: 'No external device was named and no table of an earlier process names any, or shutdown() removed it.',
+    remedy: 'Open a firewall, and name its external devices.',
+  },
+  SNNET_FIREWALL_CONFLICT: {
+    class: 'APIError',
+    summary: 'It contradicts what the firewall holds already',
+    when: 'A port, a public address or a workload is mapped otherwise already, or a public address belongs to this machine or to a tenant.',
+    remedy: 'Disable the mapping that the error names first, or choose another port or address.',
+  },
+  SNNET_FIREWALL_FOREIGN: {
+    class: 'APIError',
+    summary: 'Another program has a table of the firewall’s name',
+    when: 'There is a table `inet libsnnet` that this package did not make, or one of a later version.',
+    remedy:
+      'Look at it with `nft list table inet libsnnet`, and rename or delete it by hand; it is never touched.',
+  },
+  SNNET_FIREWALL_HELD: {
+    class: 'APIError',
+    summary: 'Another process holds the firewall of this namespace',
+    when: 'The kernel lets only the process that opened the firewall change it, and that one is alive.',
+    remedy:
+      'Ask that process, or end it: what it set up stays, and the next to open takes it over.',
+  },
+  SNNET_FIREWALL_READ_ONLY: {
+    class: 'APIError',
+    summary: 'The firewall was opened to be looked at',
+    when: 'A method that changes something was called on a firewall opened with `readOnly`.',
+    remedy: 'Open it without `readOnly`; only `state`, `dump`, `audit` and `plan` work with it.',
+  },
   SNNET_NAME_EXHAUSTED: {
     class: 'APIError',
     summary: 'No free link name was found',

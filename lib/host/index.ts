@@ -1,5 +1,6 @@
-export type { Abandonment } from './abandonment';
+export { Abandonment } from './abandonment';
 export { Call } from './call';
+export { Gate } from './gate';
 export { Host } from './host';
 export type { HostHooks } from './host';
 export type { PhysicalLink, PhysicalLinks } from './physical-links';

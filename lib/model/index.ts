@@ -12,6 +12,28 @@ export type {
 } from './cnci-options';
 export { parseCnciVnicConfig, parseCnciVnicRef } from './cnci-vnic-config';
 export type { CnciVnicConfig, CnciVnicConfigInput, CnciVnicMode } from './cnci-vnic-config';
+export {
+  debugSshPortForIp,
+  MOST_MAPPINGS,
+  parseDeviceName,
+  parseFirewallAction,
+  parseFirewallOptions,
+  parseForwardings,
+  parsePortMappings,
+  parsePublicIps,
+} from './firewall-config';
+export type {
+  FirewallAction,
+  FirewallOptions,
+  FirewallOptionsInput,
+  Forwarding,
+  ForwardingInput,
+  PortMapping,
+  PortMappingInput,
+  PublicIp,
+  PublicIpInput,
+  TransportProtocol,
+} from './firewall-config';
 export { parseId, parseLooseId } from './id';
 export type {
   AnyId,

@@ -36,6 +36,11 @@ const CAPABILITIES = {
   dnsmasq: program('dnsmasq'),
   // A client for DHCP and one for DNS.
   busybox: program('busybox'),
+  'iptables-nft': program('iptables-nft'),
+  'iptables-legacy': {
+    reason: 'no-iptables-legacy',
+    probe: () => succeeds(['unshare', '--net', 'iptables-legacy', '-S'], ''),
+  },
   valgrind: program('valgrind'),
   docker: program('docker'),
   gdb: program('gdb'),
@@ -65,7 +70,7 @@ const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
     'no-strace',
   ],
   '6.1': ['kernel-has-no-netkit', 'kernel-has-no-nft-persist', 'no-strace'],
-  '6.12': ['no-strace'],
+  '6.12': ['no-strace', 'no-iptables-nft', 'no-iptables-legacy'],
 };
 
 const TITLE = /\[skipped: ([a-z0-9-]+)\]$/;

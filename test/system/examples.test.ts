@@ -71,6 +71,15 @@ test('watch-drift sees each link go', async () => {
   expect(output).toMatch(/VNICs that the node knows 0\n$/);
 });
 
+needs('nftables')('firewall maps a port and an address, and undoes it all', async () => {
+  await using box = await Sandbox.open();
+  const output = await runExample('firewall', await uplinked(box));
+  expect(output).toContain('mapped 40\nagain 0\n');
+  expect(output).toContain('port eth0 tcp 33261 -> 172.16.1.5:22\n');
+  expect(output).toContain('public 192.0.2.77 on eth0 <-> 172.16.1.5\n');
+  expect(output).toMatch(/removed true forwarding false\n$/);
+});
+
 needs('tap')('adopt-go-topology finds what another library made', async () => {
   await using box = await Sandbox.open();
   const ns = await uplinked(box);

@@ -1,0 +1,95 @@
+import type { Kernel } from '../kernel';
+import { describePlan, makePlan } from '../plan';
+import type { NftStep, Step } from '../plan';
+import { takeBack, toTransaction } from '../ruleset';
+import type { Change, Edit, Ledger } from '../ruleset';
+import type { FirewallDryRun, FirewallReport } from './results';
+import { findStaleFlows } from './stale-flows';
+import { Surroundings } from './surroundings';
+import type { FirewallTable } from './table';
+
+/** Who makes a change, and for whom. */
+export interface Changing {
+  readonly kernel: Kernel;
+  readonly table: FirewallTable;
+  readonly operation: string;
+}
+
+/**
+ * Makes a change, then ends the flows that went by what it changed. If they cannot be ended, the change
+ * is taken back.
+ *
+ * @param surroundings - Where public addresses are to be put on devices, or taken off.
+ */
+export async function applyChange(
+  { kernel, table, operation }: Changing,
+  { edits, changed, unchanged }: Change,
+  surroundings?: Surroundings,
+): Promise<FirewallReport> {
+  if (edits.length === 0) return report(changed, unchanged, 0);
+  await table.run(operation, stepsFor(edits, surroundings), edits);
+  try {
+    return report(changed, unchanged, await endFlows(kernel, operation, edits, surroundings));
+  } catch (error) {
+    const back = takeBack(edits);
+    const now = surroundings === undefined ? undefined : await Surroundings.read(kernel);
+    await table.run(operation, stepsFor(back, now), back);
+    throw error;
+  }
+}
+
+/** The steps of a change: an address comes before what leads to it, and goes after. */
+export function stepsFor(edits: readonly Edit[], surroundings: Surroundings | undefined): Step[] {
+  const rows = edits.flatMap((edit) => (edit.type === 'public' ? [edit] : []));
+  const put = rows.flatMap((edit) => edit.put);
+  const drop = rows.flatMap((edit) => edit.drop);
+  return [
+    ...(surroundings?.additions(put) ?? []),
+    ...transaction(edits),
+    ...(surroundings?.removals(drop) ?? []),
+  ];
+}
+
+function transaction(edits: readonly Edit[]): NftStep[] {
+  return edits.length === 0 ? [] : [{ op: 'nft', ...toTransaction(edits) }];
+}
+
+/** Makes connection tracking forget the flows by what was changed; says how many there were. */
+export async function endFlows(
+  kernel: Kernel,
+  operation: string,
+  edits: readonly Edit[],
+  known?: Surroundings,
+): Promise<number> {
+  let surroundings = known;
+  const flows = await findStaleFlows(kernel, edits, async (device) => {
+    surroundings ??= await Surroundings.read(kernel);
+    return surroundings.addressesOf(device);
+  });
+  if (flows.length === 0) return 0;
+  await kernel.run(makePlan(operation, [{ op: 'conntrack.delete', flows }]));
+  return flows.length;
+}
+
+/** The removal of everything by which flows may go. */
+export function everythingIn(ledger: Ledger): readonly Edit[] {
+  const drop = [...ledger.published].map(([address, row]) => ({ address, ...row }));
+  return [
+    ...[...ledger.ports].map(([device, ports]): Edit => ({
+      type: 'ports',
+      device,
+      put: [],
+      drop: [...ports].flat(),
+    })),
+    { type: 'public', put: [], drop },
+  ];
+}
+
+export function report(changed: number, unchanged: number, flowsEnded: number): FirewallReport {
+  return Object.freeze({ changed, unchanged, flowsEnded });
+}
+
+export function dryRun(operation: string, steps: readonly Step[]): FirewallDryRun {
+  const plan = makePlan(operation, steps);
+  return Object.freeze({ plan, text: describePlan(plan) });
+}

@@ -1,0 +1,112 @@
+import type { AddressRow, ConntrackFilter, ConntrackRow, Kernel } from '../kernel';
+import { numberToAddress } from '../model';
+import type { Ipv4Address } from '../model';
+import type { ConntrackTuple } from '../plan';
+import { readPortKey, readPortTarget } from '../ruleset';
+import type { Edit } from '../ruleset';
+
+/** Asking for each port by itself pays while they are few; a dump of everything costs the same always. */
+const FEW = 4;
+
+type Matcher = (row: ConntrackRow) => boolean;
+
+/**
+ * The flows that went by what was changed. Connection tracking translates a flow as its first packet
+ * was, whatever the rules say now: so it must forget these, and no others.
+ */
+export async function findStaleFlows(
+  kernel: Kernel,
+  edits: readonly Edit[],
+  addressesOf: (device: string) => Promise<readonly AddressRow[]>,
+): Promise<readonly ConntrackTuple[]> {
+  const found = new Map<string, ConntrackTuple>();
+  if (!(await hasFlows(kernel))) return [];
+  for (const edit of edits) {
+    if (edit.type === 'ports') {
+      const own = new Set((await addressesOf(edit.device)).map(({ address }) => address));
+      await collect(kernel, portFilters(edit), byPort(edit, own), found);
+    } else if (edit.type === 'public') {
+      await collect(kernel, publicFilters(edit), byAddress(edit), found);
+    }
+  }
+  return [...found.values()];
+}
+
+// A look at the flows goes through the table of all namespaces: ten milliseconds on a large machine.
+async function hasFlows(kernel: Kernel): Promise<boolean> {
+  try {
+    return (await kernel.readSysctl('net/netfilter/nf_conntrack_count')) !== '0';
+  } catch {
+    // Nobody tells: so look.
+    return true;
+  }
+}
+
+async function collect(
+  kernel: Kernel,
+  filters: readonly ConntrackFilter[],
+  matches: Matcher,
+  found: Map<string, ConntrackTuple>,
+): Promise<void> {
+  for (const filter of filters) {
+    for (const row of await kernel.conntrack(filter)) {
+      if (matches(row)) found.set(JSON.stringify(row.original), row.original);
+    }
+  }
+}
+
+type PublicEdit = Extract<Edit, { readonly type: 'public' }>;
+type PortEdit = Extract<Edit, { readonly type: 'ports' }>;
+
+function portFilters({ put, drop }: PortEdit): readonly ConntrackFilter[] {
+  const pairs = [...drop, ...put];
+  if (pairs.length / 2 > FEW) return [{}];
+  const filters: ConntrackFilter[] = [];
+  for (let at = 0; at < pairs.length; at += 2) {
+    const { protocol, port } = readPortKey(pairs[at] ?? 0);
+    filters.push({ protocol, destinationPort: port });
+  }
+  return filters;
+}
+
+function publicFilters({ put, drop }: PublicEdit): readonly ConntrackFilter[] {
+  if (put.length + drop.length > FEW) return [{}];
+  return [
+    ...[...put, ...drop].map(({ address }) => ({ destination: numberToAddress(address) })),
+    ...drop.map(({ internal }) => ({ source: numberToAddress(internal) })),
+  ];
+}
+
+// What came for the address, and what a workload that loses it sent out as it.
+function byAddress({ put, drop }: PublicEdit): Matcher {
+  const changed = new Set([...put, ...drop].map(({ address }) => numberToAddress(address)));
+  const gone = new Set(drop.map(({ address }) => numberToAddress(address)));
+  return ({ original, reply }) =>
+    changed.has(original.destination as Ipv4Address) || gone.has(reply.destination as Ipv4Address);
+}
+
+// Of a mapping that goes: what it translated. Of one that comes: what came for the machine itself by
+// the same port, and not what passes by on its way to somebody else's.
+function byPort({ put, drop }: PortEdit, own: ReadonlySet<string>): Matcher {
+  const gone = toMap(drop);
+  const made = toMap(put);
+  return ({ original, reply }) => {
+    if (original.protocol === 'icmp') return false;
+    const key = (original.protocol === 'tcp' ? 6 : 17) * 0x1_0000 + original.destinationPort;
+    const former = gone.get(key);
+    if (former !== undefined) {
+      const { address, port } = readPortTarget(former);
+      if (reply.source === address && reply.sourcePort === port) return true;
+    }
+    const target = made.get(key);
+    if (target === undefined || !own.has(original.destination)) return false;
+    const { address, port } = readPortTarget(target);
+    return reply.source !== address || reply.sourcePort !== port;
+  };
+}
+
+function toMap(pairs: readonly number[]): Map<number, number> {
+  const map = new Map<number, number>();
+  for (let at = 0; at < pairs.length; at += 2) map.set(pairs[at] ?? 0, pairs[at + 1] ?? 0);
+  return map;
+}

@@ -1,0 +1,135 @@
+import type { NftCommand } from '../plan';
+import type { Ledger } from './ledger';
+import { ACCEPT, addElements, addPorts, deleteElements, deletePorts } from './sets';
+import type { Transaction } from './sets';
+
+/** What an edit puts in and what it takes out. The inverse is the same the other way round. */
+interface PutAndDrop<T> {
+  readonly put: readonly T[];
+  readonly drop: readonly T[];
+}
+
+export type PairRow = readonly [external: string, inside: string];
+
+/** A public address, by numbers. */
+export interface PublicRow {
+  readonly address: number;
+  readonly internal: number;
+  readonly device: string;
+}
+
+/** A change of what the table holds. Ports are key, target, key, target, … */
+export type Edit =
+  | ({ readonly type: 'ports'; readonly device: string } & PutAndDrop<number>)
+  | ({ readonly type: 'pairs' } & PutAndDrop<PairRow>)
+  | ({ readonly type: 'inside' } & PutAndDrop<string>)
+  | ({ readonly type: 'public' } & PutAndDrop<PublicRow>);
+
+/** What edits come to: how many things they change, and how many are so already. */
+export interface Change {
+  readonly edits: readonly Edit[];
+  readonly changed: number;
+  readonly unchanged: number;
+}
+
+/** The edits as one transaction, with what takes it back. */
+export function toTransaction(edits: readonly Edit[]): Transaction {
+  return {
+    commands: edits.flatMap(commandsOf),
+    before: takeBack(edits).flatMap(commandsOf),
+  };
+}
+
+/** The edits that undo these. */
+export function takeBack(edits: readonly Edit[]): readonly Edit[] {
+  return edits.map((edit) => ({ ...edit, put: edit.drop, drop: edit.put }) as Edit).reverse();
+}
+
+/** Does to the ledger what the transaction does to the kernel. */
+export function fold(ledger: Ledger, edits: readonly Edit[]): void {
+  for (const edit of edits) foldOne(ledger, edit);
+}
+
+// What goes, goes first: a key may come back with another target in the same transaction.
+function commandsOf(edit: Edit): NftCommand[] {
+  switch (edit.type) {
+    case 'ports':
+      return [...deletePorts(edit.device, edit.drop), ...addPorts(edit.device, edit.put)];
+    case 'pairs': {
+      const rows = (pairs: readonly PairRow[]): [string, string][] =>
+        pairs.map(([external, inside]) => [inside, external]);
+      return [
+        ...deleteElements('pairs', rows(edit.drop)),
+        ...addElements(
+          'pairs',
+          rows(edit.put),
+          edit.put.map(() => ACCEPT),
+        ),
+      ];
+    }
+    case 'inside':
+      return [
+        ...deleteElements(
+          'inside',
+          edit.drop.map((name) => [name]),
+        ),
+        ...addElements(
+          'inside',
+          edit.put.map((name) => [name]),
+        ),
+      ];
+    case 'public':
+      return [
+        ...deleteElements(
+          'published',
+          edit.drop.map(({ address }) => [address]),
+        ),
+        ...deleteElements(
+          'sources',
+          edit.drop.map(({ internal, device }) => [internal, device]),
+        ),
+        ...addElements(
+          'published',
+          edit.put.map(({ address, internal }) => [address, internal]),
+        ),
+        ...addElements(
+          'sources',
+          edit.put.map(({ address, internal, device }) => [internal, device, address]),
+        ),
+      ];
+  }
+}
+
+function foldOne(ledger: Ledger, edit: Edit): void {
+  switch (edit.type) {
+    case 'ports':
+      foldPorts(ledger.portsOf(edit.device), edit);
+      return;
+    case 'pairs':
+      for (const [external, inside] of edit.drop) ledger.pairsOf(external).delete(inside);
+      for (const [external, inside] of edit.put) ledger.pairsOf(external).add(inside);
+      return;
+    case 'inside':
+      for (const name of edit.drop) ledger.inside.delete(name);
+      for (const name of edit.put) ledger.inside.add(name);
+      return;
+    case 'public':
+      foldPublic(ledger, edit);
+  }
+}
+
+function foldPorts(ports: Map<number, number>, { put, drop }: PutAndDrop<number>): void {
+  for (let at = 0; at < drop.length; at += 2) ports.delete(drop[at] ?? 0);
+  for (let at = 0; at < put.length; at += 2) ports.set(put[at] ?? 0, put[at + 1] ?? 0);
+}
+
+function foldPublic(ledger: Ledger, { put, drop }: PutAndDrop<PublicRow>): void {
+  for (const { address, internal, device } of drop) {
+    ledger.published.delete(address);
+    ledger.sourcesOf(device).delete(internal);
+  }
+  for (const { address, internal, device } of put) {
+    ledger.published.set(address, { internal, device });
+    ledger.sourcesOf(device).set(internal, address);
+  }
+}

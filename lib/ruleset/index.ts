@@ -1,0 +1,15 @@
+export { fold, takeBack, toTransaction } from './edits';
+export type { Change, Edit } from './edits';
+export { passageRule } from './expressions';
+export { Ledger } from './ledger';
+export type { FirewallState } from './ledger';
+export { BRIDGE_PREFIX, FAMILY, MESH, TABLE } from './names';
+export { readPortKey, readPortTarget } from './pack';
+export { isSame, recognise } from './reading';
+export type { Recognition, TableReading } from './reading';
+export { ADOPT_TABLE, DELETE_TABLE, wholeTable } from './ruleset';
+export type { Ownership } from './ruleset';
+export type { Transaction } from './sets';
+export { formatState } from './text';
+export { changeForwardings, changePorts, changePublicIps } from './wishes';
+export type { TenantNetwork } from './wishes';

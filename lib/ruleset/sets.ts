@@ -1,0 +1,125 @@
+import type { NftCommand, NftElementsCommand, NftSetCommand, NftVerdict } from '../plan';
+import { FAMILY, SET, TABLE, portsOf } from './names';
+import { bytesOf, packElements, packPorts } from './pack';
+import type { Field, PackedType } from './pack';
+
+const HERE = { family: FAMILY, table: TABLE } as const;
+
+/** What the elements of a set look like. */
+interface Layout {
+  readonly key: readonly PackedType[];
+  /** Of a map. */
+  readonly data?: readonly PackedType[] | 'verdict';
+}
+
+export const LAYOUT: Readonly<Record<keyof typeof SET, Layout>> = {
+  external: { key: ['ifname'] },
+  inside: { key: ['ifname'] },
+  arrivals: { key: ['ifname'], data: 'verdict' },
+  pairs: { key: ['ifname', 'ifname'], data: 'verdict' },
+  published: { key: ['ipv4_addr'], data: ['ipv4_addr'] },
+  sources: { key: ['ipv4_addr', 'ifname'], data: ['ipv4_addr'] },
+};
+
+export const PORT_LAYOUT = {
+  key: ['inet_proto', 'inet_service'],
+  data: ['ipv4_addr', 'inet_service'],
+} as const satisfies Layout;
+
+export function declareSet(name: keyof typeof SET): NftSetCommand {
+  return declare(SET[name], LAYOUT[name]);
+}
+
+export function declarePorts(device: string): NftSetCommand {
+  return declare(portsOf(device), PORT_LAYOUT);
+}
+
+function declare(set: string, { key, data }: Layout): NftSetCommand {
+  return {
+    op: 'set.add',
+    ...HERE,
+    set,
+    key,
+    ...(data !== undefined && { data: data === 'verdict' ? ['verdict'] : data }),
+  };
+}
+
+function dataOf({ data }: Layout): readonly PackedType[] {
+  return data === undefined || data === 'verdict' ? [] : data;
+}
+
+/** One row for each element: the fields of its key, then those of its data. */
+export type Rows = readonly (readonly Field[])[];
+
+export function addElements(
+  name: keyof typeof SET,
+  rows: Rows,
+  verdicts?: readonly NftVerdict[],
+): NftElementsCommand[] {
+  if (rows.length === 0) return [];
+  const layout = LAYOUT[name];
+  const data = dataOf(layout);
+  return [
+    {
+      op: 'elements.add',
+      ...HERE,
+      set: SET[name],
+      keyBytes: bytesOf(layout.key),
+      dataBytes: bytesOf(data),
+      packed: packElements([...layout.key, ...data], rows),
+      ...(verdicts !== undefined && { verdicts }),
+    },
+  ];
+}
+
+export function deleteElements(name: keyof typeof SET, rows: Rows): NftElementsCommand[] {
+  if (rows.length === 0) return [];
+  const { key } = LAYOUT[name];
+  return [
+    {
+      op: 'elements.delete',
+      ...HERE,
+      set: SET[name],
+      keyBytes: bytesOf(key),
+      dataBytes: 0,
+      packed: packElements(key, rows),
+    },
+  ];
+}
+
+/** @param pairs - Key, target, key, target, … */
+export function addPorts(device: string, pairs: readonly number[]): NftElementsCommand[] {
+  if (pairs.length === 0) return [];
+  return [
+    {
+      op: 'elements.add',
+      ...HERE,
+      set: portsOf(device),
+      keyBytes: bytesOf(PORT_LAYOUT.key),
+      dataBytes: bytesOf(PORT_LAYOUT.data),
+      packed: packPorts(pairs),
+    },
+  ];
+}
+
+export function deletePorts(device: string, pairs: readonly number[]): NftElementsCommand[] {
+  if (pairs.length === 0) return [];
+  return [
+    {
+      op: 'elements.delete',
+      ...HERE,
+      set: portsOf(device),
+      keyBytes: bytesOf(PORT_LAYOUT.key),
+      dataBytes: 0,
+      packed: packPorts(pairs, true),
+    },
+  ];
+}
+
+export const ACCEPT: NftVerdict = Object.freeze({ code: 'accept' });
+
+/** A transaction and what takes it back. */
+export interface Transaction {
+  readonly commands: readonly NftCommand[];
+  readonly before: readonly NftCommand[];
+}

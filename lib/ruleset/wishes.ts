@@ -1,0 +1,207 @@
+import { APIError } from '../errors';
+import { addressToNumber, containsAddress, numberToAddress } from '../model';
+import type {
+  FirewallAction,
+  Forwarding,
+  Ipv4Address,
+  Ipv4Cidr,
+  PortMapping,
+  PublicIp,
+} from '../model';
+import type { Change, Edit, PairRow, PublicRow } from './edits';
+import type { Ledger } from './ledger';
+import { BRIDGE_PREFIX } from './names';
+import { portKey, portTarget, readPortTarget } from './pack';
+
+/** A network that a tenant's device is in. */
+export interface TenantNetwork {
+  readonly device: string;
+  readonly network: Ipv4Cidr;
+}
+
+/** What is to be opened between tenants' devices and the outside, or closed. */
+export function changeForwardings(
+  ledger: Ledger,
+  action: FirewallAction,
+  wishes: readonly Forwarding[],
+): Change {
+  const rows = new Map<string, PairRow>();
+  const inside = new Set<string>();
+  for (const { externalDevice, internalDevice } of wishes) {
+    const isThere = ledger.pairs.get(externalDevice)?.has(internalDevice) === true;
+    if (action === 'enable') {
+      refuseUnknown(ledger, externalDevice);
+      refuseExternal(ledger, internalDevice);
+      // It stays closed by itself when the pair goes again.
+      const isKnown = internalDevice.startsWith(BRIDGE_PREFIX) || ledger.inside.has(internalDevice);
+      if (!isKnown) inside.add(internalDevice);
+    }
+    if (isThere === (action === 'enable')) continue;
+    rows.set(`${externalDevice}/${internalDevice}`, [externalDevice, internalDevice]);
+  }
+  const edits: Edit[] = [];
+  if (inside.size > 0) edits.push({ type: 'inside', put: [...inside], drop: [] });
+  if (rows.size > 0) edits.push({ type: 'pairs', ...sided(action, [...rows.values()]) });
+  return { edits, changed: rows.size, unchanged: wishes.length - rows.size };
+}
+
+/** Which ports of external devices are to lead to workloads, or no longer. */
+export function changePorts(
+  ledger: Ledger,
+  action: FirewallAction,
+  wishes: readonly PortMapping[],
+): Change {
+  const byDevice = new Map<string, Map<number, number>>();
+  let changed = 0;
+  for (const wish of wishes) {
+    if (action === 'enable') refuseUnknown(ledger, wish.externalDevice);
+    const key = portKey(wish.protocol, wish.externalPort);
+    const target = portTarget(wish.internalIp, wish.internalPort);
+    const present = ledger.ports.get(wish.externalDevice)?.get(key);
+    const rows = byDevice.get(wish.externalDevice) ?? new Map<number, number>();
+    byDevice.set(wish.externalDevice, rows);
+    if (action === 'enable') {
+      const other = present ?? rows.get(key);
+      if (other !== undefined && other !== target) throw portTaken(wish, other);
+      if (other !== undefined) continue;
+    } else if (present !== target || rows.has(key)) continue;
+    rows.set(key, target);
+    changed += 1;
+  }
+  const edits = [...byDevice]
+    .filter(([, rows]) => rows.size > 0)
+    .map(([device, rows]): Edit => ({ type: 'ports', device, ...sided(action, flat(rows)) }));
+  return { edits, changed, unchanged: wishes.length - changed };
+}
+
+/**
+ * Which public addresses are to be workloads' own, or no longer.
+ *
+ * @param networks - Of tenants: an address of theirs is nobody's public one.
+ */
+export function changePublicIps(
+  ledger: Ledger,
+  action: FirewallAction,
+  wishes: readonly PublicIp[],
+  networks: readonly TenantNetwork[] = [],
+): Change {
+  const rows =
+    action === 'enable'
+      ? additions(ledger, wishes, networks)
+      : wishes.map(toRow).filter((row) => isSamePublic(ledger.published.get(row.address), row));
+  const distinct = [...new Map(rows.map((row) => [row.address, row])).values()];
+  const edits: Edit[] =
+    distinct.length === 0 ? [] : [{ type: 'public', ...sided(action, distinct) }];
+  return { edits, changed: distinct.length, unchanged: wishes.length - distinct.length };
+}
+
+function additions(
+  ledger: Ledger,
+  wishes: readonly PublicIp[],
+  networks: readonly TenantNetwork[],
+): readonly PublicRow[] {
+  const rows = new Map<number, PublicRow>();
+  const sources = new Map<string, number>();
+  for (const wish of wishes) {
+    const row = toRow(wish);
+    refuseUnknown(ledger, wish.externalDevice);
+    const other = ledger.published.get(row.address) ?? rows.get(row.address);
+    if (isSamePublic(other, row)) continue;
+    if (other !== undefined) throw addressTaken(wish, other);
+    refuseTenants(wish, networks);
+    const source = `${row.device}/${String(row.internal)}`;
+    const second = ledger.sources.get(row.device)?.get(row.internal) ?? sources.get(source);
+    if (second !== undefined) throw workloadTaken(wish, second);
+    rows.set(row.address, row);
+    sources.set(source, row.address);
+  }
+  return [...rows.values()];
+}
+
+function isSamePublic(
+  present: { readonly internal: number; readonly device: string } | undefined,
+  row: PublicRow,
+): boolean {
+  return present?.internal === row.internal && present.device === row.device;
+}
+
+function toRow({ internalIp, publicIp, externalDevice }: PublicIp): PublicRow {
+  return {
+    address: addressToNumber(publicIp),
+    internal: addressToNumber(internalIp),
+    device: externalDevice,
+  };
+}
+
+function sided<T>(
+  action: FirewallAction,
+  rows: readonly T[],
+): { put: readonly T[]; drop: readonly T[] } {
+  return action === 'enable' ? { put: rows, drop: [] } : { put: [], drop: rows };
+}
+
+function flat(rows: ReadonlyMap<number, number>): number[] {
+  const pairs: number[] = [];
+  for (const [key, target] of rows) pairs.push(key, target);
+  return pairs;
+}
+
+function refuseUnknown(ledger: Ledger, device: string): void {
+  if (ledger.external.has(device)) return;
+  throw new APIError('SNNET_DEVICE_NOT_FOUND', {
+    field: 'externalDevice',
+    value: device,
+    expected: `one of ${[...ledger.external].join(', ')}`,
+  });
+}
+
+function refuseExternal(ledger: Ledger, device: string): void {
+  if (!ledger.external.has(device)) return;
+  throw new APIError('SNNET_FIREWALL_CONFLICT', {
+    field: 'internalDevice',
+    value: device,
+    expected: "a tenant's link",
+    detail: 'it is one of the external devices',
+  });
+}
+
+function refuseTenants(wish: PublicIp, networks: readonly TenantNetwork[]): void {
+  const tenant = networks.find(({ network }) => containsAddress(network, wish.publicIp));
+  if (tenant === undefined) return;
+  throw new APIError('SNNET_FIREWALL_CONFLICT', {
+    field: 'publicIp',
+    value: wish.publicIp,
+    expected: 'an address of the outside',
+    detail: `it lies in ${tenant.network}, which is the tenant's on ${tenant.device}`,
+  });
+}
+
+function portTaken(wish: PortMapping, target: number): APIError {
+  const { protocol, externalDevice, externalPort, internalIp, internalPort } = wish;
+  const { address, port } = readPortTarget(target);
+  return new APIError('SNNET_FIREWALL_CONFLICT', {
+    object: { device: externalDevice, protocol, port: externalPort },
+    detail: `it leads to ${address}:${String(port)}, so not to ${internalIp}:${String(internalPort)}`,
+  });
+}
+
+function addressTaken(
+  wish: PublicIp,
+  other: { readonly internal: number; readonly device: string },
+): APIError {
+  const { publicIp, internalIp, externalDevice } = wish;
+  const holder = `${numberToAddress(other.internal)} on ${other.device}`;
+  return new APIError('SNNET_FIREWALL_CONFLICT', {
+    object: { publicIp },
+    detail: `it belongs to ${holder}, so not to ${internalIp} on ${externalDevice}`,
+  });
+}
+
+function workloadTaken(wish: PublicIp, address: number): APIError {
+  const { publicIp, internalIp, externalDevice } = wish;
+  const present: Ipv4Address = numberToAddress(address);
+  return new APIError('SNNET_FIREWALL_CONFLICT', {
+    object: { internalIp, device: externalDevice },
+    detail: `what it sends leaves as ${present}, so not as ${publicIp}`,
+  });
+}
