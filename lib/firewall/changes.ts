@@ -22,14 +22,15 @@ export interface Changing {
  * @param surroundings - Where public addresses are to be put on devices, or taken off.
  */
 export async function applyChange(
-  { kernel, table, operation }: Changing,
+  changing: Changing,
   { edits, changed, unchanged }: Change,
   surroundings?: Surroundings,
 ): Promise<FirewallReport> {
+  const { kernel, table, operation } = changing;
   if (edits.length === 0) return report(changed, unchanged, 0);
   await table.run(operation, stepsFor(edits, surroundings), edits);
   try {
-    return report(changed, unchanged, await endFlows(kernel, operation, edits, surroundings));
+    return report(changed, unchanged, await endFlows(changing, edits, surroundings));
   } catch (error) {
     const back = takeBack(edits);
     const now = surroundings === undefined ? undefined : await Surroundings.read(kernel);
@@ -56,16 +57,12 @@ function transaction(edits: readonly Edit[]): NftStep[] {
 
 /** Makes connection tracking forget the flows by what was changed; says how many there were. */
 export async function endFlows(
-  kernel: Kernel,
-  operation: string,
+  { kernel, table, operation }: Changing,
   edits: readonly Edit[],
   known?: Surroundings,
 ): Promise<number> {
-  let surroundings = known;
-  const flows = await findStaleFlows(kernel, edits, async (device) => {
-    surroundings ??= await Surroundings.read(kernel);
-    return surroundings.addressesOf(device);
-  });
+  const look = async (): Promise<Surroundings> => known ?? (await Surroundings.read(kernel));
+  const flows = await findStaleFlows({ kernel, ledger: table.ledger }, edits, look);
   if (flows.length === 0) return 0;
   await kernel.run(makePlan(operation, [{ op: 'conntrack.delete', flows }]));
   return flows.length;

@@ -292,7 +292,7 @@ export class Firewall {
         await this.#upkeep.stop();
         await this.#kernel.run(makePlan(operation, await this.#ending()));
         this.#isOver = true;
-        await endFlows(this.#kernel, operation, everythingIn(ledger));
+        await endFlows(this.#changing(operation), everythingIn(ledger));
       }
       return Object.freeze({ removed, forwarding: await readForwarding(this.#kernel) });
     });

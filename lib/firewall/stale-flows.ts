@@ -1,9 +1,10 @@
-import type { AddressRow, ConntrackFilter, ConntrackRow, Kernel } from '../kernel';
-import { numberToAddress } from '../model';
+import type { ConntrackFilter, ConntrackRow, Kernel } from '../kernel';
+import { containsAddress, numberToAddress } from '../model';
 import type { Ipv4Address } from '../model';
 import type { ConntrackTuple } from '../plan';
 import { readPortKey, readPortTarget } from '../ruleset';
-import type { Edit } from '../ruleset';
+import type { Edit, Ledger, TenantNetwork } from '../ruleset';
+import type { Surroundings } from './surroundings';
 
 /** Asking for each port by itself pays while they are few; a dump of everything costs the same always. */
 const FEW = 4;
@@ -15,21 +16,36 @@ type Matcher = (row: ConntrackRow) => boolean;
  * was, whatever the rules say now: so it must forget these, and no others.
  */
 export async function findStaleFlows(
-  kernel: Kernel,
+  { kernel, ledger }: { readonly kernel: Kernel; readonly ledger: Ledger },
   edits: readonly Edit[],
-  addressesOf: (device: string) => Promise<readonly AddressRow[]>,
+  look: () => Promise<Surroundings>,
 ): Promise<readonly ConntrackTuple[]> {
   const found = new Map<string, ConntrackTuple>();
   if (!(await hasFlows(kernel))) return [];
   for (const edit of edits) {
     if (edit.type === 'ports') {
-      const own = new Set((await addressesOf(edit.device)).map(({ address }) => address));
-      await collect(kernel, portFilters(edit), byPort(edit, own), found);
+      const own = (await look()).addressesOf(edit.device).map(({ address }) => address);
+      await collect(kernel, portFilters(edit), byPort(edit, new Set(own)), found);
     } else if (edit.type === 'public') {
       await collect(kernel, publicFilters(edit), byAddress(edit), found);
+    } else if (edit.type === 'pairs' && edit.put.length > 0) {
+      const networks = (await look()).tenantNetworks(ledger);
+      await collect(kernel, [{}], untranslated(edit, networks), found);
     }
   }
   return [...found.values()];
+}
+
+// From before there was a firewall: it would be kept from leaving for as long as it is known.
+function untranslated({ put }: PairEdit, networks: readonly TenantNetwork[]): Matcher {
+  const opened = new Set(put.map(([, inside]) => inside));
+  const sources = networks.filter(({ device }) => opened.has(device));
+  const isIn = (among: readonly TenantNetwork[], address: string): boolean =>
+    among.some(({ network }) => containsAddress(network, address as Ipv4Address));
+  return ({ original, reply }) =>
+    reply.destination === original.source &&
+    isIn(sources, original.source) &&
+    !isIn(networks, original.destination);
 }
 
 // A look at the flows goes through the table of all namespaces: ten milliseconds on a large machine.
@@ -56,6 +72,7 @@ async function collect(
 }
 
 type PublicEdit = Extract<Edit, { readonly type: 'public' }>;
+type PairEdit = Extract<Edit, { readonly type: 'pairs' }>;
 type PortEdit = Extract<Edit, { readonly type: 'ports' }>;
 
 function portFilters({ put, drop }: PortEdit): readonly ConntrackFilter[] {

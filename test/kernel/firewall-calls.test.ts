@@ -1,11 +1,19 @@
 /** Calls of the firewall: concurrent, aborted, refused, failed at any step, planned. */
 import { spawnSync } from 'node:child_process';
 
-import { ipAddresses } from '../support/oracle';
 import { needs } from '../support/reasons';
 import { Sandbox } from '../support/sandbox';
 import { rejection } from './helpers/bed';
-import { MAIL, PUBLIC, WEB, nsRun, open, openStage, withFirewall } from './helpers/firewall-bed';
+import {
+  MAIL,
+  PUBLIC,
+  WEB,
+  ipv4Addresses,
+  nsRun,
+  open,
+  openStage,
+  withFirewall,
+} from './helpers/firewall-bed';
 import { NEVER_MS, ask, serve } from './helpers/wire';
 
 const it = needs('nftables');
@@ -52,7 +60,7 @@ describe('calls', () => {
     // Of addresses the IPv4 ones: how far the kernel got with its own IPv6 ones is a matter of time.
     const picture = async (): Promise<string> =>
       (await nsRun(stage.cnci, 'nft list ruleset')) +
-      JSON.stringify((await ipAddresses(stage.cnci)).filter(({ family }) => family === 'inet')) +
+      (await ipv4Addresses(stage.cnci)).join('\n') +
       (await nsRun(stage.cnci, 'sysctl net.ipv4.ip_forward'));
     let failing: { readonly step: number; readonly errno: string } | undefined;
     const hooks = { fault: () => failing };

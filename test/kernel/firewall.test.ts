@@ -13,6 +13,7 @@ import {
   PUBLIC,
   WEB,
   filterBridges,
+  ipv4Addresses,
   listed,
   nsRun,
   open,
@@ -186,11 +187,13 @@ describe('forwarding', () => {
     const flow = { localPort: 4000 };
     expect(await ask(web, 'udp', [OUTSIDE, 7], flow)).toBe(WEB);
     await using firewall = await open(stage);
-    await firewall.extFwding('enable', PAIR);
     await using seen = await capture(outside, 'eth0', 'src net 172.16.0.0/16');
+    const pair = { ...PAIR, internalDevice: 'sbr_2' };
+    expect(await firewall.extFwding('enable', pair)).toMatchObject({ flowsEnded: 0 });
     await ask(web, 'udp', [OUTSIDE, 7], { ...flow, ...never });
-    // Another flow of the same workload goes out as it should, later than that.
-    expect(await ask(web, 'udp', [OUTSIDE, 7])).toBe(CNCI);
+    // When its own bridge is opened it begins anew, as it should.
+    expect(await firewall.extFwding('enable', PAIR)).toMatchObject({ flowsEnded: 1 });
+    expect(await ask(web, 'udp', [OUTSIDE, 7], flow)).toBe(CNCI);
     expect(await seen.stop()).toEqual([]);
     await firewall.shutdown();
     await nsRun(cnci, 'nft delete table ip x');
@@ -333,7 +336,7 @@ describe('public addresses', () => {
   it('of the machine, of a tenant or of another workload are refused', async () => {
     await withFirewall(async (firewall, { cnci }) => {
       await firewall.publicIpAccess('enable', PUBLIC_IP);
-      const before = await ipAddresses(cnci);
+      const before = await ipv4Addresses(cnci);
       for (const publicIp of [CNCI, '172.16.2.99', '172.16.1.1']) {
         const wish = { internalIp: MAIL, publicIp, externalDevice: 'eth0' };
         const error = await rejection(firewall.publicIpAccess('enable', wish));
@@ -344,7 +347,7 @@ describe('public addresses', () => {
         firewall.publicIpAccess('enable', { ...PUBLIC_IP, internalIp: MAIL }),
       );
       expect(second).toMatchObject({ code: 'SNNET_FIREWALL_CONFLICT' });
-      expect(await ipAddresses(cnci)).toEqual(before);
+      expect(await ipv4Addresses(cnci)).toEqual(before);
     });
   });
 

@@ -6,6 +6,7 @@
 import { openFirewall, type Firewall } from '#lib/firewall/index';
 import type { FirewallHooks } from '#lib/firewall/index';
 import type { FirewallOptionsInput } from '#lib/model/index';
+import { ipAddresses } from '../../support/oracle';
 import { patience, run } from '../../support/run';
 import { Sandbox } from '../../support/sandbox';
 import type { Namespace } from '../../support/sandbox';
@@ -107,4 +108,11 @@ export async function filterBridges(ns: Namespace, value: '0' | '1'): Promise<bo
   const setting = `net.bridge.bridge-nf-call-iptables=${value}`;
   const argv = ['nsenter', `--net=${ns.path}`, 'sysctl', '-q', '-w', setting];
   return (await run(argv, { check: false })).status === 0;
+}
+
+/** The IPv4 addresses as `<link> <address>`; those of IPv6 settle by themselves as time goes by. */
+export async function ipv4Addresses(ns: Namespace): Promise<string[]> {
+  return (await ipAddresses(ns))
+    .filter(({ family }) => family === 'inet')
+    .map(({ ifname, local, prefixlen }) => `${ifname} ${local}/${prefixlen}`);
 }
