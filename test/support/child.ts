@@ -35,6 +35,7 @@ export class NodeChild implements AsyncDisposable {
   readonly finished: Promise<ChildResult>;
   readonly #process: ChildProcess;
   readonly #messages: unknown[] = [];
+  #stdout: () => string = () => '';
 
   constructor(script: Script, options: ChildOptions = {}) {
     const node = [process.execPath, ...(options.execArgv ?? [])];
@@ -54,6 +55,11 @@ export class NodeChild implements AsyncDisposable {
 
   get pid(): number | undefined {
     return this.#process.pid;
+  }
+
+  /** What it has said so far. */
+  get stdout(): string {
+    return this.#stdout();
   }
 
   get messages(): readonly unknown[] {
@@ -91,6 +97,7 @@ export class NodeChild implements AsyncDisposable {
 
   #watch(timeoutMs: number): Promise<ChildResult> {
     const stdout = collect(this.#process.stdout ?? process.stdin);
+    this.#stdout = stdout;
     const stderr = collect(this.#process.stderr ?? process.stdin);
     return new Promise((resolve, reject) => {
       let timedOut = false;

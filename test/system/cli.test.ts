@@ -2,56 +2,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NodeChild, PACKAGE_ROOT, runChild } from '../support/child';
-import type { ChildResult } from '../support/child';
+import { NodeChild, PACKAGE_ROOT } from '../support/child';
 import { needs } from '../support/reasons';
-import { run } from '../support/run';
+import { patience, run, until } from '../support/run';
 import { Sandbox } from '../support/sandbox';
-import type { Namespace } from '../support/sandbox';
-
-const FILE = 'dist/cli/main.js';
-const ADDRESS = '198.51.100.1';
-
-const VNIC = [
-  ...['--role', 'container', '--tenant-id', 'alpha', '--subnet-id', 'web'],
-  ...['--conc-id', 'cnci-alpha', '--conc-ip', '198.51.100.21', '--vnic-id', 'v5'],
-  ...['--vnic-ip', '172.16.1.5', '--vnic-mac', '02:00:ac:10:01:05'],
-  ...['--subnet', '172.16.1.0/24', '--subnet-key', '101'],
-];
-const CNCI_VNIC = ['--tenant-id', 'alpha', '--vnic-id', 'v1', '--vnic-mac', '02:00:00:00:00:01'];
-const REMOTE = ['--subnet', '172.16.1.0/24', '--subnet-key', '101', '--cn-ip', '198.51.100.11'];
-
-interface Stand {
-  readonly ns: Namespace;
-  snnet(...args: readonly string[]): Promise<ChildResult>;
-  json(...args: readonly string[]): Promise<unknown>;
-  readonly env: Readonly<Record<string, string>>;
-}
-
-async function stand(box: Sandbox): Promise<Stand> {
-  const ns = await box.netns('node');
-  const far = await box.netns('far');
-  await box.link({ ns, name: 'eth0', address: `${ADDRESS}/24` }, { ns: far, name: 'eth0' });
-  const env = {
-    SNNET_ID: 'cn1',
-    SNNET_NETNS: ns.name,
-    SNNET_COMPUTE_NET: '198.51.100.0/24',
-    SNNET_ALLOW_VETH_UPLINK: '1',
-    SNNET_TENANT_ID: '',
-  };
-  const snnet = (...args: readonly string[]): Promise<ChildResult> =>
-    runChild({ file: FILE }, { args, env });
-  const json = async (...args: readonly string[]): Promise<unknown> => {
-    const { status, stdout, stderr } = await snnet(...args, '--json');
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    return JSON.parse(stdout);
-  };
-  return { ns, env, snnet, json };
-}
-
-function bare(...args: readonly string[]): Promise<ChildResult> {
-  return runChild({ file: FILE }, { args });
-}
+import { ADDRESS, bare, CNCI_VNIC, FILE, REMOTE, stand, VNIC } from './helpers/stand';
 
 test('--help names every group, and --version is the version of the package', async () => {
   const help = await bare('--help');
@@ -242,17 +197,17 @@ test('what is out of order is found, repaired, and at last swept away', async ()
 test('watch tells of a link that somebody deletes, one line each, and ends with 0', async () => {
   await using box = await Sandbox.open();
   const { ns, env, json } = await stand(box);
-  await json('node', 'create-vnic', ...VNIC);
-  const { vnics } = (await json('node', 'list')) as { vnics: { linkName: string }[] };
   await using child = new NodeChild({ file: FILE }, { args: ['node', 'watch', '--json'], env });
-  // The watcher says nothing before there is something to say: give it the time to open.
-  const deleteLater = setTimeout(() => {
-    void box.exec(ns, ['ip', 'link', 'delete', vnics[0]!.linkName]);
-  }, 700);
-  const stopLater = setTimeout(() => process.kill(child.pid ?? 0, 'SIGTERM'), 1400);
+  const hasTold = (): boolean => /"deleted".*\n/.test(child.stdout);
+  // It does not say when it has begun to listen: so it may miss the first.
+  for (let turn = 0; turn < 20 && !hasTold(); turn += 1) {
+    await json('node', 'create-vnic', ...VNIC);
+    const { vnics } = (await json('node', 'list')) as { vnics: { linkName: string }[] };
+    await box.exec(ns, ['ip', 'link', 'delete', vnics[0]!.linkName]);
+    await until(hasTold, 1000 * patience);
+  }
+  process.kill(child.pid ?? 0, 'SIGTERM');
   const { status, stdout } = await child.finished;
-  clearTimeout(deleteLater);
-  clearTimeout(stopLater);
   expect(status).toBe(0);
   const lines = stdout
     .trim()
@@ -352,64 +307,4 @@ test('doctor says what this machine can do', async () => {
     lacks: [],
   });
   expect((await bare('doctor')).stdout).toMatch(/^ {2}bridge +yes$/m);
-});
-
-const PUBLISH = [
-  ...['--external-device', 'eth0', '--external-port', '33261'],
-  ...['--internal-ip', '172.16.1.5', '--internal-port', '22'],
-];
-
-needs('nftables')(
-  'firewall: opened by one process, changed by the next, looked at, gone',
-  async () => {
-    await using box = await Sandbox.open();
-    const { ns, snnet, json } = await stand(box);
-    const tables = async (): Promise<string> =>
-      (await run(['nsenter', `--net=${ns.path}`, 'nft', 'list', 'tables'])).stdout;
-    const dry = await snnet('firewall', 'open', '--external-devices', 'eth0', '--dry-run');
-    expect(dry).toMatchObject({ status: 0, stderr: '' });
-    expect(dry.stdout).toMatch(/^nft add table inet libsnnet/m);
-    expect(dry.stdout).toContain('sysctl -w net.ipv4.ip_forward=1');
-    expect(await tables()).toBe('');
-    const opened = await json('firewall', 'open', '--external-devices', 'eth0');
-    expect(opened).toMatchObject({ externalDevices: ['eth0'], forwarding: true });
-    const planned = await snnet('firewall', 'publish', 'enable', ...PUBLISH, '--dry-run');
-    expect(planned.stdout).toMatch(/^nft add element inet libsnnet ports_eth0/);
-    expect(await json('firewall', 'publish', 'enable', ...PUBLISH)).toMatchObject({ changed: 1 });
-    expect(await json('firewall', 'publish', 'enable', ...PUBLISH)).toMatchObject({ changed: 0 });
-    const address = ['--external-device', 'eth0', '--internal-ip', '172.16.1.5'];
-    const publicIp = [...address, '--public-ip', '198.51.100.77'];
-    expect(await json('firewall', 'public-ip', 'enable', ...publicIp)).toMatchObject({
-      changed: 1,
-    });
-    const pair = ['--external-device', 'eth0', '--internal-device', 'lo'];
-    expect(await json('firewall', 'forward', 'enable', ...pair)).toMatchObject({ changed: 1 });
-    const dump = await snnet('firewall', 'dump');
-    expect(dump.stdout.split('\n')).toEqual([
-      'table inet libsnnet',
-      'outside eth0: masquerade',
-      'inside cncitun',
-      'inside lo',
-      'forward lo -> eth0',
-      'port eth0 tcp 33261 -> 172.16.1.5:22',
-      'public 198.51.100.77 on eth0 <-> 172.16.1.5',
-      '',
-    ]);
-    expect(await json('firewall', 'routing', 'disable')).toMatchObject({ changed: 1 });
-    expect((await snnet('firewall', 'audit', '--check')).status).toBe(1);
-    expect(await json('firewall', 'shutdown')).toEqual({ removed: true, forwarding: false });
-    expect(await tables()).toBe('');
-    expect(await snnet('firewall', 'state')).toMatchObject({ status: 1 });
-  },
-);
-
-needs('nftables')('firewall: bad input is status 2 and names the option', async () => {
-  await using box = await Sandbox.open();
-  const { snnet } = await stand(box);
-  await snnet('firewall', 'open', '--external-devices', 'eth0');
-  const bad = PUBLISH.map((word) => (word === '33261' ? '65536' : word));
-  const { status, stderr } = await snnet('firewall', 'publish', 'enable', ...bad);
-  expect(status).toBe(2);
-  expect(stderr).toContain('--external-port');
-  await snnet('firewall', 'shutdown');
 });
