@@ -146,8 +146,8 @@ RunOutcome PlanRunner::Run(const Plan& plan) {
 }
 
 // Everything between two breaks goes down in one send. Taps are opened first and made persistent
-// after it, so that a process killed in between (`dies`) leaves none. They come up when their queues
-// are closed: a tap that is up takes the kernel twice as long to let go of (50 us more).
+// after it, so that a process killed in between (`dies`) leaves none. They come up when their
+// queues are closed: a tap that is up takes the kernel twice as long to let go of (50 us more).
 void PlanRunner::RunSegment(Progress& progress, size_t first, size_t end, bool dies) {
   if (auto collision = FindCollision(progress.plan, first, end)) {
     progress.outcome.failure = std::move(collision);

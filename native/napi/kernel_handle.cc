@@ -254,13 +254,12 @@ Napi::Value KernelHandle::Dump(const Napi::CallbackInfo& info) {
       }};
   const bool accepted =
       state_ == State::kOpen &&
-      engine_->Dump(std::move(request),
-                    [this, deferred = call->deferred, progress](const sys::Status& status) {
-                      Finish(deferred, [status, progress](Napi::Env env) {
-                        return status ? EncodeTable(env, progress->table)
-                                      : WithError(env, status.error());
-                      });
-                    });
+      engine_->Dump(std::move(request), [this, deferred = call->deferred,
+                                         progress](const sys::Status& status) {
+        Finish(deferred, [status, progress](Napi::Env env) {
+          return status ? EncodeTable(env, progress->table) : WithError(env, status.error());
+        });
+      });
   return accepted ? call->promise : Refuse(*call);
 }
 

@@ -80,8 +80,7 @@ Napi::Value KernelHandle::NftGeneration(const Napi::CallbackInfo& info) {
 Napi::Value KernelHandle::Conntrack(const Napi::CallbackInfo& info) {
   Reader::Failure failure;
   const Request request(info[0]);
-  const nft::FlowFilter filter =
-      DecodeFlowFilter(Reader(request.root(), "conntrack", failure));
+  const nft::FlowFilter filter = DecodeFlowFilter(Reader(request.root(), "conntrack", failure));
   if (!failure.text.empty()) return Thrown(info.Env(), failure);
   return Ask<Table>(
       info.Env(),

@@ -87,7 +87,8 @@ std::vector<std::string> Reader::Strings(const char* name) const {
   std::vector<std::string> strings;
   if (!Has(name)) return strings;
   ForEach(name, kExpected, [&](const sys::JsonValue& item, size_t) {
-    const bool is_text = item.kind == Kind::kString && item.text.find('\0') == item.text.npos;
+    const bool is_text =
+        item.kind == Kind::kString && item.text.find('\0') == std::string_view::npos;
     if (!is_text) return Fail(name, kExpected);
     strings.emplace_back(item.text);
   });
@@ -135,8 +136,7 @@ uint32_t Reader::ToNumber(const sys::JsonValue* value, const char* name, uint32_
 int64_t Reader::Integer(const char* name, int64_t min, int64_t max) const {
   const sys::JsonValue* const value = Get(name);
   const double number = value != nullptr && value->kind == Kind::kNumber ? value->number : NAN;
-  const bool is_within =
-      number >= static_cast<double>(min) && number <= static_cast<double>(max);
+  const bool is_within = number >= static_cast<double>(min) && number <= static_cast<double>(max);
   if (is_within && std::trunc(number) == number) return static_cast<int64_t>(number);
   Fail(name, ("a whole number from " + std::to_string(min) + " to " + std::to_string(max)).c_str());
   return min;

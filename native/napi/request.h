@@ -13,9 +13,8 @@ namespace snnet::napi {
 class Request {
  public:
   explicit Request(const Napi::Value& value)
-      : document_(value.IsString()
-                      ? sys::JsonDocument::Parse(value.As<Napi::String>().Utf8Value())
-                      : std::nullopt) {}
+      : document_(value.IsString() ? sys::JsonDocument::Parse(value.As<Napi::String>().Utf8Value())
+                                   : std::nullopt) {}
 
   const sys::JsonValue* root() const { return document_ ? &document_->root() : nullptr; }
 

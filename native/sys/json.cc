@@ -2,6 +2,7 @@
 #include "sys/json.h"
 
 #include <charconv>
+#include <utility>
 
 namespace snnet::sys {
 namespace {
@@ -89,8 +90,8 @@ class JsonParser {
       SkipBlanks();
       std::string_view name;
       if (rest_.empty() || rest_.front() != '"' || !ReadString(name) || !Take(':')) return false;
-      to.members.emplace_back(name, JsonValue());
-      if (!ReadValue(to.members.back().second, depth + 1)) return false;
+      to.members.push_back({name, {}});
+      if (!ReadValue(to.members.back().value, depth + 1)) return false;
     } while (Take(','));
     return Take('}');
   }
@@ -178,8 +179,8 @@ class JsonParser {
 };
 
 const JsonValue* JsonValue::Find(std::string_view name) const {
-  for (const auto& [key, value] : members) {
-    if (key == name) return &value;
+  for (const JsonMember& member : members) {
+    if (member.name == name) return &member.value;
   }
   return nullptr;
 }

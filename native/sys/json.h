@@ -9,10 +9,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace snnet::sys {
+
+struct JsonMember;
 
 struct JsonValue {
   enum class Kind { kNull, kBoolean, kNumber, kString, kArray, kObject };
@@ -23,10 +24,14 @@ struct JsonValue {
   // Of a string; UTF-8, without escapes.
   std::string_view text;
   std::vector<JsonValue> items;
-  std::vector<std::pair<std::string_view, JsonValue>> members;
+  std::vector<JsonMember> members;
 
   // Of an object: nothing where it has no such member.
   const JsonValue* Find(std::string_view name) const;
+};
+struct JsonMember {
+  std::string_view name;
+  JsonValue value;
 };
 
 // Owns the text that its values refer to.

@@ -197,15 +197,20 @@ test('what is out of order is found, repaired, and at last swept away', async ()
 test('watch tells of a link that somebody deletes, one line each, and ends with 0', async () => {
   await using box = await Sandbox.open();
   const { ns, env, json } = await stand(box);
+  await json('node', 'create-vnic', ...VNIC);
+  const { vnics } = (await json('node', 'list')) as { vnics: { linkName: string }[] };
+  const link = vnics[0]!.linkName;
   await using child = new NodeChild({ file: FILE }, { args: ['node', 'watch', '--json'], env });
-  const hasTold = (): boolean => /"deleted".*\n/.test(child.stdout);
+  const hasTold = (cause: string) => (): boolean => child.stdout.includes(`"cause":"${cause}"`);
+  const change = (...words: readonly string[]) => box.exec(ns, ['ip', 'link', ...words]);
   // It does not say when it has begun to listen: so it may miss the first.
-  for (let turn = 0; turn < 20 && !hasTold(); turn += 1) {
-    await json('node', 'create-vnic', ...VNIC);
-    const { vnics } = (await json('node', 'list')) as { vnics: { linkName: string }[] };
-    await box.exec(ns, ['ip', 'link', 'delete', vnics[0]!.linkName]);
-    await until(hasTold, 1000 * patience);
+  for (let turn = 0; turn < 20 && !hasTold('down')(); turn += 1) {
+    await change('set', link, 'up');
+    await change('set', link, 'down');
+    await until(hasTold('down'), 500 * patience);
   }
+  await change('delete', link);
+  expect(await until(hasTold('deleted'), 10_000 * patience)).toBe(true);
   process.kill(child.pid ?? 0, 'SIGTERM');
   const { status, stdout } = await child.finished;
   expect(status).toBe(0);
