@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { add, countRun, format, JEST, ROOT } from './suites.mjs';
 
 export const KERNELS = ['6.1', '6.12'];
-const TIMEOUT_SECONDS = 900;
+const TIMEOUT_SECONDS = 1200;
 
 export async function testGuests(kernels, jestArgs = []) {
   if (process.arch !== 'x64') {
