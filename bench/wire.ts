@@ -33,6 +33,8 @@ function layWire(): void {
     `neigh add 10.255.0.2 lladdr 02:00:00:00:00:99 nud permanent dev ${WIRE.inside}`,
     `route add 172.16.0.0/16 via 10.255.0.2 dev ${WIRE.inside}`,
   ];
+  // The kernel's own packets of IPv6 would be counted.
+  writeFileSync('/proc/sys/net/ipv6/conf/all/disable_ipv6', '1');
   execFileSync('ip', ['-batch', '-'], { input: `${lines.join('\n')}\n` });
   writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
 }

@@ -63,11 +63,15 @@ static int64_t passed(void)
 
 static uint16_t sum_of(const void *data, size_t size)
 {
-	const uint16_t *words = data;
+	const unsigned char *bytes = data;
 	uint32_t sum = 0;
 
-	for (size_t i = 0; i < size / 2; i++)
-		sum += words[i];
+	for (size_t i = 0; i < size; i += 2) {
+		uint16_t word;
+
+		memcpy(&word, bytes + i, sizeof(word));
+		sum += word;
+	}
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return ~sum;
