@@ -72,6 +72,8 @@ export function buildPeers(): Record<PeerName, PeerBuild> {
   const go = buildGo();
   const noIptables = findProgram('iptables', '--version');
   const noIp = findProgram('ip', '-V');
+  const noNft = findProgram('nft', '--version');
+  const noIptablesNft = findProgram('iptables-nft', '--version');
   const withIptables: PeerBuild =
     'absent' in go ? go : noIptables ? { absent: noIptables } : { argv: [...go.argv, '-iptables'] };
   const node = (script: string): PeerBuild => ({
@@ -84,5 +86,7 @@ export function buildPeers(): Record<PeerName, PeerBuild> {
     go,
     'go-iptables': withIptables,
     'ip-batch': noIp ? { absent: noIp } : node('peers/ip-batch/peer.js'),
+    'nft-f': noNft ? { absent: noNft } : node('peers/nft-f/peer.js'),
+    iptables: noIptablesNft ? { absent: noIptablesNft } : node('peers/iptables/peer.js'),
   };
 }

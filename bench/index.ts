@@ -46,7 +46,7 @@ function figureOf(trial: Trial, answer: Answer): number {
   }
   if (answer.value !== undefined) return answer.value;
   const middle = median(answer.us);
-  return trial.unit === 'ms' ? middle / 1000 : middle;
+  return trial.unit === 'ms' ? middle / 1000 : trial.unit === 'ns' ? middle * 1000 : middle;
 }
 
 class Driver {
@@ -106,7 +106,7 @@ class Driver {
     const maker: PeerName = 'argv' in this.#builds.floor ? 'floor' : 'ours';
     const peer = await this.#start(maker, namespace);
     try {
-      await peer.run({ cmd: 'populate', ...trial.prepare });
+      await peer.run({ cmd: 'populate', present: 0, ...trial.prepare });
     } finally {
       await peer.stop();
     }

@@ -7,6 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ComputeNode } from '#lib/index';
 import { Kernel } from '#lib/kernel/index';
 
+import { executeOnCnci } from './ours-cnci';
+import { executeFirewall } from './ours-firewall';
 import { describeVnic, microsecondsSince, serve, type Answer, type Command } from './protocol';
 
 const CALLERS = 128;
@@ -232,7 +234,24 @@ async function rss(node: ComputeNode, { n, subnets: count }: Command): Promise<A
   return { us: [], count: n, value: (await measureRss()) - before };
 }
 
-async function execute(node: ComputeNode, command: Command): Promise<Answer> {
+/** A concentrator moves to another address, and back: one VNIC in each subnet. */
+async function repoint(node: ComputeNode, { n, subnets: count }: Command): Promise<Answer> {
+  const us: number[] = [];
+  const first = subnets + 1;
+  subnets += count;
+  for (let k = 0; k < count; k++) await node.createVnic(describeConfig(first + k, 0));
+  let moved = 0;
+  for (let i = 0; i < n; i++) {
+    const [from, to] =
+      i % 2 === 0 ? ['198.51.100.9', '198.51.100.10'] : ['198.51.100.10', '198.51.100.9'];
+    await timed(us, async () => {
+      moved = (await node.repointConcentrator({ from, to })).moved.length;
+    });
+  }
+  return { us, count: moved };
+}
+
+async function executeOnNode(node: ComputeNode, command: Command): Promise<Answer> {
   switch (command.cmd) {
     case 'create-worst-vm':
       return createWorst(node, command.n);
@@ -260,18 +279,30 @@ async function execute(node: ComputeNode, command: Command): Promise<Answer> {
       return eventLoop(node, command);
     case 'rss':
       return rss(node, command);
+    case 'repoint':
+      return repoint(node, command);
+    default:
+      throw new Error(`unknown command ${command.cmd}`);
   }
 }
 
-async function main(): Promise<void> {
-  const node = await ComputeNode.open({
+const openNode = (): Promise<ComputeNode> =>
+  ComputeNode.open({
     id: '1f8b0000-0000-4000-8000-000000000001',
     mode: 'vxlan',
     computeNets: ['198.51.100.0/24'],
     allowVethUplink: true,
   });
-  await serve((command) => execute(node, command));
-  await node.close();
+
+async function main(): Promise<void> {
+  let node: ComputeNode | undefined;
+  await serve(async (command) => {
+    const elsewhere = (await executeFirewall(command)) ?? (await executeOnCnci(command));
+    if (elsewhere !== undefined) return elsewhere;
+    node ??= await openNode();
+    return executeOnNode(node, command);
+  });
+  await node?.close();
 }
 
 main().catch((error: unknown) => {

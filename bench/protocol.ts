@@ -3,7 +3,7 @@
  */
 
 /** The peers that trials are measured against, and ourselves. */
-export type PeerName = 'ours' | 'floor' | 'go' | 'go-iptables' | 'ip-batch';
+export type PeerName = 'ours' | 'floor' | 'go' | 'go-iptables' | 'ip-batch' | 'nft-f' | 'iptables';
 
 export type CommandName =
   | 'create-worst-vm'
@@ -18,13 +18,26 @@ export type CommandName =
   | 'rebuild'
   | 'reset'
   | 'event-loop'
-  | 'rss';
+  | 'rss'
+  | 'repoint'
+  | 'subnet-24'
+  | 'subnet-16'
+  | 'forward'
+  | 'forward-off'
+  | 'forward-one'
+  | 'public-ip'
+  | 'readopt'
+  | 'new-flow'
+  | 'new-flow-over'
+  | 'established-flow';
 
 export interface Command {
   readonly cmd: CommandName;
-  /** VNICs or repeats. */
+  /** VNICs, mappings, packets or repeats. */
   readonly n: number;
   readonly subnets: number;
+  /** Port mappings that are there before the clock starts. */
+  readonly present: number;
 }
 
 export interface Answer {
@@ -59,6 +72,7 @@ export function parseCommand(line: string): Command {
     cmd: value['cmd'] as CommandName,
     n: typeof value['n'] === 'number' ? value['n'] : 20,
     subnets: typeof value['subnets'] === 'number' ? value['subnets'] : 1,
+    present: typeof value['present'] === 'number' ? value['present'] : 0,
   };
 }
 
@@ -117,3 +131,35 @@ export function describeVnic(number: number, port: number): BenchVnic {
 export function formatScope(vnic: BenchVnic): string {
   return [vnic.tenantId, vnic.subnetId, vnic.concId, vnic.concIp].join('_');
 }
+
+/** The device that port mappings and public addresses are made for, except where packets are sent. */
+export const EXTERNAL = 'eth0';
+
+/** Port mapping `i` (from 0): every peer makes the same. */
+export interface BenchMapping {
+  readonly externalPort: number;
+  readonly internalIp: string;
+  readonly internalPort: number;
+}
+
+export function describeMapping(i: number): BenchMapping {
+  const internalIp = `172.16.${Math.floor(i / 250)}.${2 + (i % 250)}`;
+  return { externalPort: i + 1, internalIp, internalPort: 22 };
+}
+
+export function describeMappings(from: number, count: number): BenchMapping[] {
+  return Array.from({ length: count }, (_, i) => describeMapping(from + i));
+}
+
+/** Public address `i` (from 0), and whose it is. */
+export function describePublicIp(i: number): { publicIp: string; internalIp: string } {
+  return { publicIp: `198.51.100.${100 + i}`, internalIp: `172.16.0.${2 + i}` };
+}
+
+/** How often something with so many mappings is done, so that a round takes seconds at most. */
+export function cyclesFor(mappings: number): number {
+  return mappings > 10_000 ? 3 : 9;
+}
+
+/** Times one mapping that comes and goes. */
+export const ONES = 40;

@@ -32,14 +32,19 @@ export function median(values: readonly number[]): number {
 }
 
 function judge(
-  target: Target,
+  { against, trial: elsewhere, most }: Target,
   figures: Outcome['figures'],
+  outcomes: readonly Outcome[],
 ): { ratio: number | null; verdict: Verdict } {
+  const other =
+    elsewhere === undefined
+      ? figures
+      : outcomes.find(({ trial }) => trial.name === elsewhere)?.figures;
   const ours = figures.ours;
-  const base = target.against === 'absolute' ? 1 : figures[target.against];
+  const base = against === 'absolute' ? 1 : other?.[against];
   if (ours === undefined || base === undefined) return { ratio: null, verdict: 'not measured' };
   const ratio = ours / base;
-  return { ratio, verdict: ratio <= target.most ? 'met' : 'not met' };
+  return { ratio, verdict: ratio <= most ? 'met' : 'not met' };
 }
 
 export function toJson(outcomes: readonly Outcome[]): JsonRow[] {
@@ -61,7 +66,14 @@ function formatRatio(ours: number | undefined, peer: number | undefined): string
   return ours === undefined || peer === undefined ? '' : ` (${(ours / peer).toFixed(2)})`;
 }
 
-const COLUMNS: readonly PeerName[] = ['floor', 'go', 'go-iptables', 'ip-batch'];
+const COLUMNS: readonly PeerName[] = [
+  'floor',
+  'go',
+  'go-iptables',
+  'ip-batch',
+  'nft-f',
+  'iptables',
+];
 
 function figureCell(outcome: Outcome, peer: PeerName): string {
   if (!outcome.trial.peers.includes(peer)) return '';
@@ -79,9 +91,9 @@ function alignRows(rows: readonly (readonly string[])[]): string {
   return rows.map((row) => row.map(pad).join('  ').trimEnd()).join('\n');
 }
 
-function describeTargets({ trial, figures }: Outcome): string[] {
+function describeTargets({ trial, figures }: Outcome, outcomes: readonly Outcome[]): string[] {
   return trial.targets.map((target) => {
-    const { ratio, verdict } = judge(target, figures);
+    const { ratio, verdict } = judge(target, figures, outcomes);
     const seen = ratio === null ? '' : `: ${ratio.toFixed(3)} against ${target.most.toFixed(3)}`;
     const mark = { met: 'MET         ', 'not met': 'NOT MET     ', 'not measured': 'NOT MEASURED' };
     return `${mark[verdict]}  ${trial.name.padEnd(25)} ${target.text}${seen}`;
@@ -104,12 +116,15 @@ export function formatReport(
   outcomes: readonly Outcome[],
   absent: Partial<Record<PeerName, string>>,
 ): string {
-  const header = ['trial', 'unit', 'ours', ...COLUMNS.map((peer) => `${peer} (ratio)`)];
+  const columns = COLUMNS.filter((peer) =>
+    outcomes.some(({ trial }) => trial.peers.includes(peer)),
+  );
+  const header = ['trial', 'unit', 'ours', ...columns.map((peer) => `${peer} (ratio)`)];
   const rows = outcomes.map((outcome) => [
     outcome.trial.name,
     outcome.trial.unit,
     figureCell(outcome, 'ours'),
-    ...COLUMNS.map((peer) => figureCell(outcome, peer)),
+    ...columns.map((peer) => figureCell(outcome, peer)),
   ]);
   const failures = outcomes.flatMap(({ trial, failures: each }) =>
     Object.entries(each).map(([peer, why]) => `FAILED  ${trial.name}, ${peer}: ${why}`),
@@ -120,7 +135,7 @@ export function formatReport(
     'Medians of all operations of a round, then of the rounds; ratios are ours / peer.',
     [...missing, ...failures].join('\n'),
     alignRows([header, ...rows]),
-    outcomes.flatMap(describeTargets).join('\n'),
+    outcomes.flatMap((outcome) => describeTargets(outcome, outcomes)).join('\n'),
   ];
   return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
 }

@@ -3,11 +3,13 @@
  */
 import type { Command, PeerName } from './protocol';
 
-export type Unit = 'us' | 'ms' | 'MiB';
+export type Unit = 'ns' | 'us' | 'ms' | 'MiB';
 
 /** A figure of ours that is promised: at most `most` times a peer's, or at most `most` by itself. */
 export interface Target {
-  readonly against: Exclude<PeerName, 'ours'> | 'absolute';
+  readonly against: PeerName | 'absolute';
+  /** The peer's figure, or our own, is that of another trial. */
+  readonly trial?: string;
   readonly most: number;
   readonly text: string;
 }
@@ -45,11 +47,11 @@ function asGo(divisor: number, against: 'go' | 'go-iptables' = 'go'): Target {
   return { against, most: 1 / divisor, text: `at most ${share} x ${against}` };
 }
 
-function command(cmd: Command['cmd'], n: number, subnets = 1): Command {
-  return { cmd, n, subnets };
+function command(cmd: Command['cmd'], n: number, subnets = 1, present = 0): Command {
+  return { cmd, n, subnets, present };
 }
 
-export const TRIALS: readonly Trial[] = [
+const ON_LINKS: readonly Trial[] = [
   {
     name: 'create-worst-vm',
     unit: 'us',
@@ -191,4 +193,194 @@ export const TRIALS: readonly Trial[] = [
     ],
     mostRounds: { ours: 1 },
   },
+];
+
+const ON_THE_FIREWALL: readonly PeerName[] = ['ours', 'floor', 'nft-f', 'iptables'];
+const WITHOUT_A_RULE_EACH: readonly PeerName[] = ['ours', 'floor', 'nft-f'];
+/** The floor of a packet is the smallest ruleset, whoever loads it: that is the peer nft-f. */
+const WITH_RULES: readonly PeerName[] = ['ours', 'nft-f', 'iptables'];
+const PACKETS = 20_000;
+
+function absolute(most: number, text: string): Target {
+  return { against: 'absolute', most, text };
+}
+
+function fasterThan(against: PeerName, times: number): Target {
+  const text = times === 1 ? `faster than ${against}` : `${times} x faster than ${against}`;
+  return { against, most: 1 / times, text };
+}
+
+function timesOwn(trial: string, most: number): Target {
+  return { against: 'ours', trial, most, text: `at most ${most} x ours in ${trial}` };
+}
+
+const ON_A_CONCENTRATOR: readonly Trial[] = [
+  {
+    name: 'repoint-100',
+    unit: 'ms',
+    what: '100 subnets with a VNIC each: their tunnels lead to another address of the concentrator',
+    run: command('repoint', 6, 100),
+    peers: ['ours', 'ip-batch'],
+    count: 100,
+    targets: [absolute(1000, 'below 1 s')],
+  },
+  {
+    name: 'subnet-24',
+    unit: 'ms',
+    what: 'a concentrator gets a subnet of 254 addresses: bridge, gateway address, tunnel',
+    run: command('subnet-24', 12),
+    peers: ['ours', 'ip-batch'],
+    count: 12,
+    targets: [],
+  },
+  {
+    name: 'subnet-16',
+    unit: 'ms',
+    what: 'a concentrator gets a subnet of 65,534 addresses',
+    run: command('subnet-16', 12),
+    peers: ['ours', 'ip-batch'],
+    count: 12,
+    targets: [],
+  },
+];
+
+const ON_PORTS: readonly Trial[] = [
+  {
+    name: 'forward-253',
+    unit: 'ms',
+    what: '253 port mappings come, in one call; iptables: in 506 processes',
+    run: command('forward', 253),
+    peers: ON_THE_FIREWALL,
+    count: 253,
+    targets: [],
+  },
+  {
+    name: 'forward-253-off',
+    unit: 'ms',
+    what: 'the same go, in one call; iptables: in 253 processes',
+    run: command('forward-off', 253),
+    peers: ON_THE_FIREWALL,
+    count: 253,
+    targets: [],
+    mostRounds: { iptables: 1 },
+  },
+  {
+    name: 'forward-2045',
+    unit: 'ms',
+    what: '2,045 port mappings come, in one call; iptables: in 4,090 processes',
+    run: command('forward', 2045),
+    peers: ON_THE_FIREWALL,
+    count: 2045,
+    targets: [floor(1.5), fasterThan('nft-f', 1), fasterThan('iptables', 500)],
+    mostRounds: { iptables: 1 },
+  },
+  {
+    name: 'forward-2045-off',
+    unit: 'ms',
+    what: 'the same go, in one call',
+    run: command('forward-off', 2045),
+    peers: WITHOUT_A_RULE_EACH,
+    count: 2045,
+    targets: [],
+  },
+  {
+    name: 'forward-60000',
+    unit: 'ms',
+    what: '60,000 port mappings come, in one call',
+    run: command('forward', 60_000),
+    peers: WITHOUT_A_RULE_EACH,
+    count: 60_000,
+    targets: [],
+  },
+  {
+    name: 'forward-60000-off',
+    unit: 'ms',
+    what: 'the same go, in one call',
+    run: command('forward-off', 60_000),
+    peers: WITHOUT_A_RULE_EACH,
+    count: 60_000,
+    targets: [],
+  },
+  {
+    name: 'forward-one-at-1',
+    unit: 'us',
+    what: 'one more port mapping where there is one',
+    run: command('forward-one', 1, 1, 1),
+    peers: ON_THE_FIREWALL,
+    count: 2,
+    targets: [],
+  },
+  {
+    name: 'forward-one-at-60000',
+    unit: 'us',
+    what: 'the 60,000th port mapping',
+    run: command('forward-one', 1, 1, 59_999),
+    peers: WITHOUT_A_RULE_EACH,
+    count: 60_000,
+    targets: [timesOwn('forward-one-at-1', 2)],
+  },
+  {
+    name: 'public-ip-50',
+    unit: 'ms',
+    what: '50 public addresses come, on the link and in the rules; iptables: in 300 processes',
+    run: command('public-ip', 50),
+    peers: ON_THE_FIREWALL,
+    count: 50,
+    targets: [],
+  },
+  {
+    name: 'readopt-2045',
+    unit: 'ms',
+    what: 'a firewall opens where 2,045 port mappings are: ours takes them over, the others read them',
+    run: command('readopt', 2045),
+    peers: ON_THE_FIREWALL,
+    count: 2045,
+    targets: [absolute(50, 'below 50 ms')],
+  },
+];
+
+const ON_PACKETS: readonly Trial[] = [
+  {
+    name: 'new-flow-1',
+    unit: 'ns',
+    what: 'a packet that begins a flow to the one mapped port, from one link through the other',
+    run: command('new-flow', PACKETS, 1, 1),
+    peers: WITH_RULES,
+    count: PACKETS,
+    targets: [],
+  },
+  {
+    name: 'new-flow-2000',
+    unit: 'ns',
+    what: 'the same to 2,000 mapped ports in turn',
+    run: command('new-flow', PACKETS, 1, 2000),
+    peers: WITH_RULES,
+    count: PACKETS,
+    targets: [timesOwn('new-flow-1', 1.3)],
+  },
+  {
+    name: 'new-flow-2000-over',
+    unit: 'ns',
+    what: 'the same, above what a packet costs that passes without any rules',
+    run: command('new-flow-over', PACKETS, 1, 2000),
+    peers: WITH_RULES,
+    count: PACKETS,
+    targets: [{ ...fasterThan('iptables', 3), text: 'at most 1/3 x iptables' }],
+  },
+  {
+    name: 'established-flow-2000',
+    unit: 'ns',
+    what: 'a packet of a flow that is known, with 2,000 mapped ports',
+    run: command('established-flow', PACKETS, 1, 2000),
+    peers: WITH_RULES,
+    count: PACKETS,
+    targets: [],
+  },
+];
+
+export const TRIALS: readonly Trial[] = [
+  ...ON_LINKS,
+  ...ON_A_CONCENTRATOR,
+  ...ON_PORTS,
+  ...ON_PACKETS,
 ];

@@ -11,11 +11,13 @@
 
 #include "destroy.h"
 #include "dump.h"
+#include "forwards.h"
 #include "links.h"
+#include "packets.h"
 
-enum { PER_LOAD_SUBNET = 31, DUMPS = 9 };
+enum { PER_LOAD_SUBNET = 31, DUMPS = 9, CYCLES = 9, CYCLES_OF_MANY = 3, MANY = 10000, ONES = 40 };
 
-static int route, monitor;
+static int route, monitor, netfilter;
 static struct batch batch;
 static struct deleter leaves, bridges;
 static struct table table;
@@ -176,6 +178,70 @@ static void reset(struct result *r)
 	deleter_wait(&leaves);
 }
 
+/* All in one transaction, and gone again in one; which of the two is timed says `off`. */
+static void forward(struct result *r, int n, int off)
+{
+	make_table(netfilter, &batch);
+	for (int i = 0; i < (n > MANY ? CYCLES_OF_MANY : CYCLES); i++) {
+		int64_t start = now_ns();
+
+		add_ports(netfilter, &batch, 0, n);
+		if (!off)
+			record(r, start);
+		r->count = count_ports(netfilter, &batch);
+		start = now_ns();
+		delete_ports(netfilter, &batch, 0, n);
+		if (off)
+			record(r, start);
+		r->count -= count_ports(netfilter, &batch);
+	}
+	remove_table(netfilter, &batch);
+}
+
+static void forward_one(struct result *r, int present)
+{
+	make_table(netfilter, &batch);
+	add_ports(netfilter, &batch, 0, present);
+	for (int i = 0; i < ONES; i++) {
+		int64_t start;
+
+		if (i > 0)
+			delete_ports(netfilter, &batch, present, 1);
+		start = now_ns();
+		add_ports(netfilter, &batch, present, 1);
+		record(r, start);
+	}
+	r->count = count_ports(netfilter, &batch);
+	remove_table(netfilter, &batch);
+}
+
+static void public_ip(struct result *r, int n)
+{
+	make_table(netfilter, &batch);
+	for (int i = 0; i < CYCLES; i++) {
+		int64_t start = now_ns();
+
+		add_public(netfilter, route, &batch, n);
+		record(r, start);
+		delete_public(netfilter, route, &batch, n);
+	}
+	r->count = n;
+	remove_table(netfilter, &batch);
+}
+
+static void readopt(struct result *r, int n)
+{
+	make_table(netfilter, &batch);
+	add_ports(netfilter, &batch, 0, n);
+	for (int i = 0; i < CYCLES; i++) {
+		int64_t start = now_ns();
+
+		r->count = count_ports(netfilter, &batch);
+		record(r, start);
+	}
+	remove_table(netfilter, &batch);
+}
+
 static int number_after(const char *line, const char *key, int otherwise)
 {
 	const char *at = strstr(line, key);
@@ -187,6 +253,7 @@ static int run(const char *line, struct result *r)
 {
 	int n = number_after(line, "\"n\":", 20);
 	int subnets = number_after(line, "\"subnets\":", 1);
+	int present = number_after(line, "\"present\":", 0);
 
 	if (strstr(line, "\"create-worst-vm\""))
 		create_worst_vm(r, n);
@@ -210,6 +277,22 @@ static int run(const char *line, struct result *r)
 		rebuild(r);
 	else if (strstr(line, "\"reset\""))
 		reset(r);
+	else if (strstr(line, "\"forward\""))
+		forward(r, n, 0);
+	else if (strstr(line, "\"forward-off\""))
+		forward(r, n, 1);
+	else if (strstr(line, "\"forward-one\""))
+		forward_one(r, present);
+	else if (strstr(line, "\"public-ip\""))
+		public_ip(r, n);
+	else if (strstr(line, "\"readopt\""))
+		readopt(r, n);
+	else if (strstr(line, "\"send-plain\""))
+		r->count = send_packets(PLAIN, n, present, r->ns, &r->times);
+	else if (strstr(line, "\"send-new\""))
+		r->count = send_packets(NEW_FLOWS, n, present, r->ns, &r->times);
+	else if (strstr(line, "\"send-established\""))
+		r->count = send_packets(ESTABLISHED, n, present, r->ns, &r->times);
 	else
 		return 0;
 	return 1;
@@ -223,6 +306,7 @@ int main(void)
 	setvbuf(stdout, NULL, _IOFBF, 1 << 20);
 	route = route_socket();
 	monitor = monitor_socket(1);
+	netfilter = netfilter_socket();
 	deleter_start(&leaves);
 	deleter_start(&bridges);
 	printf("{\"ready\":true}\n");

@@ -117,10 +117,10 @@ void nest_end(struct batch *b, size_t start)
 	attribute->rta_len = b->size - start;
 }
 
-static int bound_socket(void)
+static int bound_socket(int protocol)
 {
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK };
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
 	int megabytes = 64 << 20;
 
 	if (fd < 0)
@@ -134,11 +134,16 @@ static int bound_socket(void)
 
 int route_socket(void)
 {
-	int fd = bound_socket();
+	int fd = bound_socket(NETLINK_ROUTE);
 	int on = 1;
 
 	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
 	return fd;
+}
+
+int netfilter_socket(void)
+{
+	return bound_socket(NETLINK_NETFILTER);
 }
 
 int monitor_socket(int only_deletes)
@@ -151,7 +156,7 @@ int monitor_socket(int only_deletes)
 		{ BPF_RET | BPF_K, 0, 0, 0 },
 	};
 	struct sock_fprog program = { 4, code };
-	int fd = bound_socket();
+	int fd = bound_socket(NETLINK_ROUTE);
 	int group = RTNLGRP_LINK;
 
 	if (only_deletes &&

@@ -31,6 +31,7 @@ size_t nest_begin(struct batch *b, uint16_t type);
 void nest_end(struct batch *b, size_t start);
 
 int route_socket(void);
+int netfilter_socket(void);
 int monitor_socket(int only_deletes);
 /* Sends all messages with one sendmsg, ACK on the last; the first error (negative errno) or 0. */
 int batch_run(int fd, struct batch *b);

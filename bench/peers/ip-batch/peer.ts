@@ -151,6 +151,7 @@ function load({ n, subnets: count }: Command, destroy: boolean): Answer {
 interface ListedLink {
   readonly ifname: string;
   readonly ifalias?: string;
+  readonly linkinfo?: { readonly info_data?: { readonly remote?: string } };
 }
 
 function listLinks(): ListedLink[] {
@@ -179,6 +180,44 @@ function reset(): Answer {
   return { us, count };
 }
 
+const aliasAt = (alias: string, address: string): string => alias.replace('198.51.100.9', address);
+
+/** The tunnel's far end and the identities of bridge, tunnel and VNIC, for each subnet. */
+function repoint({ n, subnets: count }: Command): Answer {
+  const us: number[] = [];
+  const all = Array.from({ length: count }, () => {
+    const subnet = newSubnet();
+    const vnic = describeVnic(subnet.number, 0);
+    return { subnet, vnic, tap: describeTap(subnet) };
+  });
+  batch(all.flatMap(({ subnet, tap }) => [...describeSubnetLines(subnet), ...tap.lines]));
+  let address = '';
+  for (let i = 0; i < n; i++) {
+    address = i % 2 === 0 ? '198.51.100.10' : '198.51.100.9';
+    const lines = all.flatMap(({ subnet, vnic, tap }) => [
+      `link set dev ${subnet.tunnel} type vxlan id ${vnic.subnetKey} remote ${address}`,
+      `link set dev ${subnet.bridge} alias ${aliasAt(`br_${formatScope(vnic)}`, address)}`,
+      `link set dev ${subnet.tunnel} alias ${aliasAt(`vxlan_${formatScope(vnic)}`, address)}`,
+      `link set dev ${tap.name} alias ${aliasAt(aliasOf(vnic), address)}`,
+    ]);
+    time(us, () => batch(lines));
+  }
+  const moved = listLinks().filter(({ linkinfo }) => linkinfo?.info_data?.remote === address);
+  return { us, count: moved.length };
+}
+
+/** A concentrator's bridge with a gateway address, and a tunnel. */
+function addSubnets({ n }: Command, gatewayOf: (i: number) => string): Answer {
+  const us: number[] = [];
+  const added = Array.from({ length: n }, newSubnet);
+  for (const [i, subnet] of added.entries()) {
+    const lines = [...describeSubnetLines(subnet), `addr add ${gatewayOf(i)} dev ${subnet.bridge}`];
+    time(us, () => batch(lines));
+  }
+  const bridges = new Set(added.map(({ bridge }) => bridge));
+  return { us, count: listLinks().filter(({ ifname }) => bridges.has(ifname)).length };
+}
+
 function execute(command: Command): Answer {
   switch (command.cmd) {
     case 'create-worst-vm':
@@ -200,6 +239,12 @@ function execute(command: Command): Answer {
       return rebuild();
     case 'reset':
       return reset();
+    case 'repoint':
+      return repoint(command);
+    case 'subnet-24':
+      return addSubnets(command, (i) => `10.0.${i}.1/24`);
+    case 'subnet-16':
+      return addSubnets(command, (i) => `10.${i}.0.1/16`);
     default:
       throw new Error(`unknown command ${command.cmd}`);
   }
