@@ -1,9 +1,27 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 
 /**
  * The programs that the demonstration shows itself by. The library starts none of them: what is done
  * with `ip` here is the part of a container runtime and of whoever lays the cables.
  */
+
+const PACKAGES = {
+  ip: 'iproute2',
+  ping: 'iputils-ping',
+  dnsmasq: 'dnsmasq-base',
+  busybox: 'busybox-static',
+  nft: 'nftables',
+} as const;
+
+/** Packages, as Debian names them, that the demonstration lacks. */
+export function missingPackages(): string[] {
+  const path = (process.env['PATH'] ?? '').split(delimiter);
+  return Object.entries(PACKAGES)
+    .filter(([program]) => !path.some((directory) => existsSync(join(directory, program))))
+    .map(([, name]) => name);
+}
 
 export interface Outcome {
   readonly status: number | null;
