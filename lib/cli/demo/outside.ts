@@ -34,7 +34,7 @@ export class Outside {
     await this.#tryClosed();
     const bridge = await this.#bridge(client);
     await client.call('forward', { externalDevice: device, internalDevice: bridge });
-    await this.#tryOut('extFwding');
+    await this.#tryOut('extFwding enable');
     this.#greeters.push(await Greeter.start(INTERNET.id, WEB_PORT));
     const seen = await hear(WHO.name, INTERNET.address, WEB_PORT);
     this.#report.check(
@@ -49,7 +49,7 @@ export class Outside {
       internalIp: WHO.ip,
       internalPort: SSH_PORT,
     });
-    await this.#tryIn('extPortAccess');
+    await this.#tryIn('extPortAccess enable');
     this.#state = result;
   }
 

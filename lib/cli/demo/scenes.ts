@@ -38,6 +38,20 @@ export class Scenes {
   }
 
   async play(): Promise<void> {
+    try {
+      await this.#playAll();
+    } finally {
+      await this.#outside.stop();
+    }
+  }
+
+  /** Ends the process that uses the library, wherever it stands. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#client.kill();
+  }
+
+  async #playAll(): Promise<void> {
     const mode = await this.#setUp();
     const before = await listLinks();
     await this.#planFirst();
@@ -52,13 +66,6 @@ export class Scenes {
     await this.#startAgain();
     await this.#destroy();
     await this.#proveNothingIsLeft(before);
-  }
-
-  /** Ends the process that uses the library, wherever it stands. */
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    await this.#client.kill();
-    await this.#outside.stop();
   }
 
   async #setUp(): Promise<TunnelKind> {
