@@ -29,7 +29,6 @@ export class Scenes {
   readonly #outside: Outside;
   #client = new NetworkClient();
   #servers: readonly number[] = [];
-  #isStopped = false;
 
   constructor(report: Report, mode: TunnelMode) {
     this.#report = report;
@@ -45,9 +44,9 @@ export class Scenes {
     }
   }
 
-  /** Ends the process that uses the library, wherever it stands. */
+  /** Ends the process that uses the library, wherever it stands, and the play at its next word. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
+    this.#report.stop();
     await this.#client.kill();
   }
 
@@ -200,7 +199,6 @@ export class Scenes {
 
   async #startAgain(): Promise<void> {
     this.#report.scene('A new process reads everything back from the kernel');
-    if (this.#isStopped) throw new Error('stopped');
     this.#client = new NetworkClient();
     const result = await this.#open();
     for (const host of result.hosts) this.#report.show(foundLine(host));
