@@ -5,7 +5,7 @@ import { needs, reasonToSkip } from '../support/reasons';
 import { patience, run, sleep, until } from '../support/run';
 
 const FILE = 'dist/cli/main.js';
-const TIMEOUT_MS = 40_000 * patience;
+const TIMEOUT_MS = 60_000 * patience;
 const it = needs('dnsmasq', 'busybox', 'nftables');
 
 /** Number and command line of every process, wherever it is. */

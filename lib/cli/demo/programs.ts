@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
@@ -23,6 +24,8 @@ export function missingPackages(): string[] {
     .map(([, name]) => name);
 }
 
+const running = new Set<ChildProcess>();
+
 export interface Outcome {
   readonly status: number | null;
   readonly output: string;
@@ -33,6 +36,7 @@ export function run(argv: readonly string[], input = ''): Promise<Outcome> {
   const [command = '', ...args] = argv;
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    running.add(child);
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
@@ -42,12 +46,19 @@ export function run(argv: readonly string[], input = ''): Promise<Outcome> {
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
     child.once('error', (error) => {
+      running.delete(child);
       reject(new Error(`${command} cannot be run: ${error.message}`));
     });
     child.once('close', (status) => {
+      running.delete(child);
       resolve({ status, output });
     });
   });
+}
+
+/** Ends what runs now: a client may ask for long where nobody answers any more. */
+export function endPrograms(): void {
+  for (const child of running) child.kill('SIGKILL');
 }
 
 /** Runs `ip`, which has to succeed. */

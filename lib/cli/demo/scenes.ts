@@ -7,6 +7,7 @@ import type { Workload } from './cast';
 import { NetworkClient } from './network-client';
 import { Outside } from './outside';
 import { STATE_DIR } from './privacy';
+import { endPrograms } from './programs';
 import type { Found } from './protocol';
 import type { Report } from './report';
 import { listServers, listStateFiles, lookUp } from './services';
@@ -48,6 +49,7 @@ export class Scenes {
   async stop(): Promise<void> {
     this.#report.stop();
     await this.#client.kill();
+    endPrograms();
   }
 
   async #playAll(): Promise<void> {
