@@ -34,9 +34,10 @@ const NEEDS = {
     ['iputils-ping', () => hasCommand('ping')],
     ['util-linux', () => hasCommand('unshare') && hasCommand('nsenter')],
     ['dnsmasq-base', () => hasCommand('dnsmasq')],
+    ['busybox-static', () => hasCommand('busybox')],
+    ['nftables', () => hasCommand('nft')],
   ],
   test: [
-    ['nftables', () => hasCommand('nft')],
     ['iptables', () => hasCommand('iptables-nft')],
     ['tcpdump', () => hasCommand('tcpdump')],
     ['procps', () => hasCommand('sysctl')],
@@ -102,7 +103,8 @@ function succeeds(command, args) {
 }
 
 function installPackages(needs) {
-  const missing = needs.filter(([, isThere]) => !isThere()).map(([name]) => name);
+  // A package may be needed for two reasons.
+  const missing = [...new Set(needs.flatMap(([name, isThere]) => (isThere() ? [] : [name])))];
   if (missing.length === 0) return;
   const install = ['install', '-y', '-q', '--no-install-recommends', ...missing];
   if (process.getuid() !== 0 || !hasCommand('apt-get')) {

@@ -12,6 +12,15 @@ export interface Concentrator extends Host {
   readonly tenantId: string;
 }
 
+/** A link to the outside, and who is there. */
+export interface Uplink {
+  readonly cnci: Concentrator;
+  readonly device: string;
+  /** Of the concentrator. */
+  readonly address: string;
+  readonly length: number;
+}
+
 export interface Workload {
   /** Also the name of its namespace. */
   readonly name: string;
@@ -49,10 +58,29 @@ export const BETA_6 = workload(BETA, CN2, 6);
 export const BETA_7 = workload(BETA, CN2, 7);
 export const WORKLOADS: readonly Workload[] = [ALPHA_5, ALPHA_6, BETA_5, BETA_6, BETA_7];
 
+/** A name that both tenants have; in each it is another address. */
+export const SERVICE = 'db';
+/** Who asks for it, and who has it. */
+export const LOOKUPS: readonly (readonly [Workload, Workload])[] = [
+  [ALPHA_5, ALPHA_6],
+  [BETA_5, BETA_7],
+];
+
+export const INTERNET: Host = { id: 'internet', address: '203.0.113.1' };
+export const UPLINK: Uplink = {
+  cnci: ALPHA.cnci,
+  device: 'eth1',
+  address: '203.0.113.21',
+  length: 24,
+};
+export const SSH_PORT = 22;
+export const WEB_PORT = 80;
+
 /** All namespaces, in the order in which they are made. */
 export const NAMESPACES: readonly string[] = [
   UNDERLAY.name,
   ...HOSTS.map(({ id }) => id),
+  INTERNET.id,
   ...WORKLOADS.map(({ name }) => name),
 ];
 

@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import type { TunnelMode } from '../../model';
 import { CommandFailure, SilentFailure } from '../failure';
 import { count, print } from '../output';
-import { hideRun, isInPrivate, runInPrivate } from './privacy';
+import { hideRun, isInPrivate, onSignalFromOutside, runInPrivate } from './privacy';
+import { missingPackages } from './programs';
 import { Report } from './report';
 import { Scenes } from './scenes';
 import { clearStage } from './stage';
@@ -38,6 +39,10 @@ export function addDemoCommand(program: Command): void {
 }
 
 async function show({ json, mode }: DemoFlags): Promise<void> {
+  const missing = missingPackages();
+  if (missing.length > 0) {
+    throw new CommandFailure(`the demo needs packages (names as in Debian): ${missing.join(' ')}`);
+  }
   hideRun();
   const start = performance.now();
   const report = new Report(json === true);
@@ -62,6 +67,9 @@ async function play(scenes: Scenes): Promise<void> {
   const names = Object.keys(SIGNAL_STATUS) as Interruption[];
   // They stay: a second Ctrl-C must not end the cleaning.
   for (const name of names) process.on(name, interrupt);
+  onSignalFromOutside((signal) => {
+    interrupt(names.find((name) => name === signal) ?? 'SIGHUP');
+  });
   const played = scenes.play();
   // After an interruption nobody waits for it any more.
   played.catch(() => undefined);

@@ -5,6 +5,8 @@
 import { Cnci } from '../../cnci';
 import { ComputeNode } from '../../compute-node';
 import { isLibsnnetError } from '../../errors';
+import { Firewall } from '../../firewall';
+import { probe } from '../../kernel';
 import { CNCIS, NODES, UNDERLAY } from './cast';
 import type { Calls, Found, Method, Reply, Request } from './protocol';
 
@@ -14,23 +16,42 @@ type Handlers = {
 
 const nodes = new Map<string, ComputeNode>();
 const cncis = new Map<string, Cnci>();
+let firewall: Firewall | undefined;
 
 const handlers: Handlers = {
-  open: async ({ mode }) => {
+  open: async ({ mode, stateDir }) => {
     const common = { mode, computeNets: [UNDERLAY.subnet], allowVethUplink: true };
     for (const { id } of NODES) {
       nodes.set(id, await ComputeNode.open({ ...common, id, netns: id }));
     }
     for (const { id, tenantId } of CNCIS) {
-      cncis.set(id, await Cnci.open({ ...common, id, tenantId, netns: id, dhcp: false }));
+      cncis.set(id, await Cnci.open({ ...common, id, tenantId, netns: id, dhcp: { stateDir } }));
     }
-    return found();
+    return await found();
   },
+  look: () => found(),
   planVnic: async ({ node, config }) => nodeOf(node).plan('createVnic', config).text,
   createVnic: ({ node, config }) => nodeOf(node).createVnic(config),
   destroyVnic: ({ node, config }) => nodeOf(node).destroyVnic(config),
   addSubnet: ({ cnci, config }) => cnciOf(cnci).addRemoteSubnet(config),
   delSubnet: ({ cnci, config }) => cnciOf(cnci).delRemoteSubnet(config),
+  setHosts: async ({ cnci, hosts }) => {
+    await cnciOf(cnci).setHosts(hosts);
+    return null;
+  },
+  openFirewall: async ({ cnci, externalDevices }) => {
+    firewall = await Firewall.open({ netns: cnci, externalDevices });
+    return await firewall.dump();
+  },
+  forward: async (pair) => {
+    await theFirewall().extFwding('enable', pair);
+    return await theFirewall().dump();
+  },
+  publish: async (mapping) => {
+    await theFirewall().extPortAccess('enable', mapping);
+    return await theFirewall().dump();
+  },
+  shutdownFirewall: () => theFirewall().shutdown(),
   shutdown: ({ cnci }) => cnciOf(cnci).shutdown(),
   topology: async () => all().map((one) => one.topology()),
   settle: async () => {
@@ -38,6 +59,7 @@ const handlers: Handlers = {
     return null;
   },
   close: async () => {
+    await firewall?.close();
     await Promise.all(all().map((one) => one.close()));
     return null;
   },
@@ -59,7 +81,12 @@ function cnciOf(id: string): Cnci {
   return cnci;
 }
 
-function found(): Found {
+function theFirewall(): Firewall {
+  if (firewall === undefined) throw new Error('no firewall');
+  return firewall;
+}
+
+async function found(): Promise<Found> {
   const [first] = nodes.values();
   if (first === undefined) throw new Error('no compute node');
   const hosts = all().map((one) => {
@@ -75,7 +102,13 @@ function found(): Found {
       findings: topology.findings.length,
     };
   });
-  return { mode: first.mode, hosts };
+  const servers = [...cncis.values()].flatMap((cnci) =>
+    cnci.topology().subnets.flatMap(({ dhcp }) => dhcp?.pid ?? []),
+  );
+  const { nft, remarks } = await probe();
+  const noFirewall = remarks.find((remark) => remark.includes('nftables')) ?? 'no nftables';
+  const hasFirewall = nft.tables && nft.inetNat && nft.concatenatedMaps;
+  return { mode: first.mode, hosts, servers, ...(!hasFirewall && { noFirewall }) };
 }
 
 async function serve({ id, method, args }: Request): Promise<Reply> {

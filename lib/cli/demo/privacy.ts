@@ -2,8 +2,12 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { CommandFailure } from '../failure';
 
+/** Inside: the number of the process that the user started. */
 const INSIDE = 'SNNET_DEMO_INSIDE';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Where the servers keep their files: under /run, which is the demo's own, and goes with it. */
+export const STATE_DIR = `/run/snnet-demo-${process.env[INSIDE] ?? 'none'}`;
 
 /** Whether this process is the one that {@link runInPrivate} started. */
 export function isInPrivate(): boolean {
@@ -11,13 +15,16 @@ export function isInPrivate(): boolean {
 }
 
 /**
- * Runs this program anew with networks and mounts of its own, where even a demonstration that is
- * killed leaves nothing; without root inside a user namespace in which this user is root.
+ * Runs this program anew with networks, mounts and processes of its own, where even a demonstration
+ * that is killed leaves nothing; without root inside a user namespace in which this user is root.
  */
 export async function runInPrivate(): Promise<number> {
   const flags = [
     '--net',
     '--mount',
+    '--pid',
+    '--mount-proc',
+    '--kill-child',
     ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
   ];
   if (spawnSync('unshare', [...flags, 'true'], { stdio: 'ignore' }).status !== 0) {
@@ -29,11 +36,17 @@ export async function runInPrivate(): Promise<number> {
   }
   const argv = [...flags, process.execPath, ...process.argv.slice(1)];
   const child = spawn('unshare', argv, {
-    stdio: 'inherit',
-    env: { ...process.env, [INSIDE]: '1' },
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: {
+      ...process.env,
+      // Where the PATH of an ordinary user does not lead.
+      PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`,
+      [INSIDE]: String(process.pid),
+    },
   });
+  // Told, not signalled: between the two stands `unshare`, which passes no signal on.
   const pass = (signal: NodeJS.Signals): void => {
-    child.kill(signal);
+    if (child.connected) child.send(signal);
   };
   for (const name of SIGNALS) process.on(name, pass);
   try {
@@ -46,6 +59,16 @@ export async function runInPrivate(): Promise<number> {
   } finally {
     for (const name of SIGNALS) process.off(name, pass);
   }
+}
+
+/** Hears of the signals that the outer process gets, and of its end, which counts as SIGHUP. */
+export function onSignalFromOutside(listener: (signal: NodeJS.Signals) => void): void {
+  process.on('message', listener);
+  process.once('disconnect', () => {
+    listener('SIGHUP');
+  });
+  // It keeps nobody here who has nothing else to do.
+  process.channel?.unref();
 }
 
 /** `ip netns` keeps its names under /run: they are nobody else's business. */

@@ -1,9 +1,30 @@
 import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 
 /**
  * The programs that the demonstration shows itself by. The library starts none of them: what is done
  * with `ip` here is the part of a container runtime and of whoever lays the cables.
  */
+
+const PACKAGES = {
+  ip: 'iproute2',
+  ping: 'iputils-ping',
+  dnsmasq: 'dnsmasq-base',
+  busybox: 'busybox-static',
+  nft: 'nftables',
+} as const;
+
+/** Packages, as Debian names them, that the demonstration lacks. */
+export function missingPackages(): string[] {
+  const path = (process.env['PATH'] ?? '').split(delimiter);
+  return Object.entries(PACKAGES)
+    .filter(([program]) => !path.some((directory) => existsSync(join(directory, program))))
+    .map(([, name]) => name);
+}
+
+const running = new Set<ChildProcess>();
 
 export interface Outcome {
   readonly status: number | null;
@@ -15,6 +36,7 @@ export function run(argv: readonly string[], input = ''): Promise<Outcome> {
   const [command = '', ...args] = argv;
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    running.add(child);
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
@@ -24,12 +46,19 @@ export function run(argv: readonly string[], input = ''): Promise<Outcome> {
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
     child.once('error', (error) => {
+      running.delete(child);
       reject(new Error(`${command} cannot be run: ${error.message}`));
     });
     child.once('close', (status) => {
+      running.delete(child);
       resolve({ status, output });
     });
   });
+}
+
+/** Ends what runs now: a client may ask for long where nobody answers any more. */
+export function endPrograms(): void {
+  for (const child of running) child.kill('SIGKILL');
 }
 
 /** Runs `ip`, which has to succeed. */

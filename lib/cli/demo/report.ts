@@ -9,6 +9,7 @@ export class Report {
   readonly checks: Check[] = [];
   readonly #isQuiet: boolean;
   #scenes = 0;
+  #isStopped = false;
 
   constructor(isQuiet: boolean) {
     this.#isQuiet = isQuiet;
@@ -31,7 +32,13 @@ export class Report {
     this.line(`   ${passed ? 'ok ' : 'NO '} ${text}`);
   }
 
+  /** From now on nothing more is said: whoever tries it ends there. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
   line(text: string): void {
+    if (this.#isStopped) throw new Error('stopped');
     if (!this.#isQuiet) process.stdout.write(`${text}\n`);
   }
 }

@@ -5,10 +5,15 @@ import type { TunnelKind, TunnelMode } from '../../model';
 import * as cast from './cast';
 import type { Workload } from './cast';
 import { NetworkClient } from './network-client';
+import { Outside } from './outside';
+import { STATE_DIR } from './privacy';
+import { endPrograms } from './programs';
 import type { Found } from './protocol';
 import type { Report } from './report';
+import { listServers, listStateFiles, lookUp } from './services';
+import type { Lease } from './services';
+import { answers, isWhole } from './wording';
 import { buildStage, clearStage, countEchoes, listLinks, ping, plugIn } from './stage';
-import type { PingResult } from './stage';
 
 const NAMES: Readonly<Record<TunnelKind, string>> = {
   gre: 'GRE',
@@ -22,22 +27,41 @@ const PING_HEADERS = 28;
 export class Scenes {
   readonly #report: Report;
   readonly #mode: TunnelMode;
+  readonly #outside: Outside;
   #client = new NetworkClient();
-  #isStopped = false;
+  #servers: readonly number[] = [];
 
   constructor(report: Report, mode: TunnelMode) {
     this.#report = report;
     this.#mode = mode;
+    this.#outside = new Outside(report);
   }
 
   async play(): Promise<void> {
+    try {
+      await this.#playAll();
+    } finally {
+      await this.#outside.stop();
+    }
+  }
+
+  /** Ends the process that uses the library, wherever it stands, and the play at its next word. */
+  async stop(): Promise<void> {
+    this.#report.stop();
+    await this.#client.kill();
+    endPrograms();
+  }
+
+  async #playAll(): Promise<void> {
     const mode = await this.#setUp();
     const before = await listLinks();
     await this.#planFirst();
     await this.#create();
+    await this.#resolve();
     await this.#reach();
     await this.#keepApart();
     await this.#measure(mode);
+    await this.#outside.play(this.#client);
     await this.#draw();
     await this.#kill();
     await this.#startAgain();
@@ -45,19 +69,16 @@ export class Scenes {
     await this.#proveNothingIsLeft(before);
   }
 
-  /** Ends the process that uses the library, wherever it stands. */
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    await this.#client.kill();
-  }
-
   async #setUp(): Promise<TunnelKind> {
     const report = this.#report;
     report.scene(`A stage: four hosts on one network, MTU ${String(cast.UNDERLAY.mtu)}`);
     await buildStage();
-    const { result } = await this.#client.call('open', { mode: this.#mode });
+    const result = await this.#open();
+    this.#outside.impediment = result.noFirewall;
     report.show(`compute nodes   ${listHosts(cast.NODES)}`);
     report.show(`concentrators   ${listHosts(cast.CNCIS)}`);
+    const { cnci, address } = cast.UPLINK;
+    report.show(`the internet    ${cast.INTERNET.address}, behind ${cnci.id} ${address}`);
     report.show(`tunnels         ${tunnelChoice(result.mode, this.#mode)}`);
     report.show(`both tenants    ${cast.SUBNET.cidr}, with the same addresses and MACs`);
     return result.mode;
@@ -74,17 +95,39 @@ export class Scenes {
     this.#report.scene(
       'createVnic for five containers; each new tunnel is told to its concentrator',
     );
+    const leases: Lease[] = [];
     for (const workload of cast.WORKLOADS) {
-      const { name, node, ip } = workload;
+      const { name, node } = workload;
       const args = { node: node.id, config: cast.vnicConfig(workload) };
       const { result, ms } = await this.#client.call('createVnic', args);
       const told = result.event === undefined ? '' : await this.#tell(result.event);
-      await plugIn(workload, result.vnic.interfaceName);
+      const lease = await plugIn(workload, result.vnic.interfaceName);
+      leases.push(lease);
       const took = `${ms.toFixed(1)} ms`;
       this.#report.show(
-        `${node.id}  ${name.padEnd(8)} ${ip}  ${result.vnic.linkName.padEnd(12)} ${took.padStart(8)}  ${told}`.trimEnd(),
+        `${node.id}  ${name.padEnd(8)} ${lease.ip}  ${result.vnic.linkName.padEnd(12)} ${took.padStart(8)}  ${told}`.trimEnd(),
       );
     }
+    const isRight = cast.WORKLOADS.every(({ ip }, index) => leases[index]?.ip === ip);
+    this.#report.check(
+      `DHCP: each of the ${String(leases.length)} clients was given its own address, MTU ${listValues(leases.map(({ mtu }) => mtu))}, gateway ${listValues(leases.map(({ router }) => router))}`,
+      isRight,
+    );
+  }
+
+  async #resolve(): Promise<void> {
+    const { SERVICE, SUBNET, LOOKUPS } = cast;
+    this.#report.scene(`setHosts: both tenants have a ${SERVICE}; each has a DNS of its own`);
+    for (const [asks, has] of LOOKUPS) {
+      const hosts = [{ ip: has.ip, name: SERVICE }];
+      await this.#client.call('setHosts', { cnci: has.tenant.cnci.id, hosts });
+      const answer = await lookUp(asks.name, SERVICE, SUBNET.gateway);
+      this.#report.check(
+        `${asks.name} asks ${SUBNET.gateway} for ${SERVICE}: ${answer}, its neighbour ${has.name}`,
+        answer === has.ip,
+      );
+    }
+    this.#servers = (await this.#client.call('look', {})).result.servers;
   }
 
   async #reach(): Promise<void> {
@@ -153,19 +196,28 @@ export class Scenes {
     await this.#client.kill();
     const still = await ping(cast.ALPHA_5, cast.ALPHA_6.ip);
     this.#report.check(`the network does not need it: ${answers(still)}`, isWhole(still));
+    await this.#outside.stillWorks();
   }
 
   async #startAgain(): Promise<void> {
     this.#report.scene('A new process reads everything back from the kernel');
-    if (this.#isStopped) throw new Error('stopped');
     this.#client = new NetworkClient();
-    const { result } = await this.#client.call('open', { mode: this.#mode });
+    const result = await this.#open();
     for (const host of result.hosts) this.#report.show(foundLine(host));
     const ports = result.hosts.map((host) => host.ports);
     // Two VNICs on cn1, three on cn2, and two tunnels at each concentrator.
     const isComplete = ports.join(' ') === '2 3 2 2';
     const isClean = result.hosts.every(({ findings }) => findings === 0);
     this.#report.check('all of it is there, and nothing is out of order', isComplete && isClean);
+    // What the new process believes, and what the system says.
+    const isSame = [result.servers, listServers()].every(
+      (pids) => listValues(pids) === listValues(this.#servers),
+    );
+    this.#report.check(
+      `dnsmasq of each tenant: processes ${listValues(result.servers)}, ${isSame ? 'the same' : `not ${listValues(this.#servers)}`}`,
+      isSame,
+    );
+    await this.#outside.takeOver(this.#client);
   }
 
   async #destroy(): Promise<void> {
@@ -178,6 +230,7 @@ export class Scenes {
       const took = `${ms.toFixed(1)} ms`;
       this.#report.show(`${node.id}  ${name.padEnd(8)} ${took.padStart(8)}  ${told}`.trimEnd());
     }
+    await this.#outside.shutDown(this.#client);
     for (const { id } of cast.CNCIS) {
       const { result } = await this.#client.call('shutdown', { cnci: id });
       this.#report.show(`${id} shut down: removed ${result.removed.join(', ')}`);
@@ -197,11 +250,25 @@ export class Scenes {
       ? `the same ${String(after.length)} as before the first call`
       : `left: ${extra.join(', ')}`;
     this.#report.check(`links in all ${String(cast.NAMESPACES.length)} namespaces: ${words}`, same);
+    const remains = [
+      ...listServers().map((pid) => `process ${String(pid)}`),
+      ...listStateFiles(),
+      ...(await this.#outside.remains()),
+    ];
+    this.#report.check(
+      `dnsmasq, its files, tables of nftables: ${remains.length === 0 ? 'none' : remains.join(', ')}`,
+      remains.length === 0,
+    );
     const left = await clearStage();
     this.#report.check(
       `namespaces removed${left.length === 0 ? '' : `, but ${left.join(', ')}`}`,
       left.length === 0,
     );
+  }
+
+  async #open(): Promise<Found> {
+    const args = { mode: this.#mode, stateDir: STATE_DIR };
+    return (await this.#client.call('open', args)).result;
   }
 
   /** Delivers an event to the concentrator that it is for. In production this goes over the wire. */
@@ -213,6 +280,11 @@ export class Scenes {
     const { ms } = await this.#client.call(method, { cnci: cnci.id, config });
     return `${kind} → ${cnci.id} ${ms.toFixed(1)} ms`;
   }
+}
+
+/** Different values only. */
+function listValues(values: readonly (string | number)[]): string {
+  return [...new Set(values)].sort().join(', ');
 }
 
 function listHosts(hosts: readonly cast.Host[]): string {
@@ -234,20 +306,6 @@ function foundLine({ id, subnets, ports, findings }: Found['hosts'][number]): st
   return `${id.padEnd(10)}  subnets ${String(subnets)}, ${kind} ${String(ports)}, findings ${String(findings)}`;
 }
 
-function answers({ sent, received, ms }: PingResult): string {
-  const what =
-    sent === 1
-      ? received === 1
-        ? 'an answer'
-        : 'no answer'
-      : `${String(received)} of ${String(sent)} answered`;
-  return ms === undefined ? what : `${what}, ${ms.toFixed(2)} ms`;
-}
-
-function isWhole({ sent, received }: PingResult): boolean {
-  return received === sent;
-}
-
 function heard(workloads: readonly Workload[]): Promise<number[]> {
-  return Promise.all(workloads.map(countEchoes));
+  return Promise.all(workloads.map(({ name }) => countEchoes(name)));
 }

@@ -1,14 +1,16 @@
 import { readdirSync } from 'node:fs';
-import { HOSTS, NAMESPACES, SUBNET, UNDERLAY } from './cast';
+import { HOSTS, INTERNET, NAMESPACES, SUBNET, UNDERLAY, UPLINK } from './cast';
 import type { Workload } from './cast';
 import { ip, ipBatch, run, runIn } from './programs';
+import { takeLease } from './services';
+import type { Lease } from './services';
 
 const NETNS_DIRECTORY = '/run/netns';
 /** Links that a module of the kernel puts into every namespace when it is loaded. */
 const BY_MODULES =
   /^(gre0|gretap0|erspan0|tunl0|sit0|ip_vti0|ip6_vti0|ip6tnl0|ip6gre0|ip6gretap0)$/;
 
-/** Makes all namespaces and lays the cables: four hosts at one switch. */
+/** Makes all namespaces and lays the cables: four hosts at one switch, and one more to the internet. */
 export async function buildStage(): Promise<void> {
   await ipBatch(
     undefined,
@@ -27,6 +29,18 @@ export async function buildStage(): Promise<void> {
       `address add ${address}/${String(UNDERLAY.length)} dev eth0`,
     ]);
   }
+  const { cnci, device, address, length } = UPLINK;
+  await ipBatch(cnci.id, [
+    `link add ${device} type veth peer name eth0 netns ${INTERNET.id}`,
+    `link set ${device} up`,
+    `address add ${address}/${String(length)} dev ${device}`,
+  ]);
+  await ipBatch(INTERNET.id, [
+    'link set eth0 up',
+    `address add ${INTERNET.address}/${String(length)} dev eth0`,
+    // It would answer a tenant's address, did it ever see one.
+    `route add ${SUBNET.cidr} via ${address}`,
+  ]);
 }
 
 /** Removes what there is of the stage, and tells which namespaces are left. */
@@ -39,16 +53,12 @@ export async function clearStage(): Promise<string[]> {
   return listNamespaces().filter((name) => NAMESPACES.includes(name));
 }
 
-/** What a container runtime does with the container's end: into its namespace, address, up. */
-export async function plugIn(workload: Workload, interfaceName: string): Promise<void> {
+/** What a container runtime does with the container's end: into its namespace, up, address by DHCP. */
+export async function plugIn(workload: Workload, interfaceName: string): Promise<Lease> {
   const { name, node } = workload;
   await ip('-n', node.id, 'link', 'set', interfaceName, 'netns', name, 'name', 'eth0');
-  await ipBatch(name, [
-    'link set lo up',
-    `address add ${workload.ip}/${String(SUBNET.length)} dev eth0`,
-    'link set eth0 up',
-    `route add default via ${SUBNET.gateway}`,
-  ]);
+  await ipBatch(name, ['link set lo up', 'link set eth0 up']);
+  return await takeLease(name);
 }
 
 /** All links of all namespaces, as `cn1/eth0`. */
@@ -100,13 +110,13 @@ export async function ping(
   };
 }
 
-/** How many pings a workload has heard so far: the kernel counts. */
-export async function countEchoes(workload: Workload): Promise<number> {
-  const { output } = await runIn(workload.name, ['cat', '/proc/net/snmp']);
+/** How many pings somebody has heard so far: the kernel counts. */
+export async function countEchoes(netns: string): Promise<number> {
+  const { output } = await runIn(netns, ['cat', '/proc/net/snmp']);
   const [names, values] = output.split('\n').filter((line) => line.startsWith('Icmp:'));
   const column = names?.split(' ').indexOf('InEchos') ?? -1;
   const value = values?.split(' ')[column];
-  if (value === undefined) throw new Error(`${workload.name} does not count pings`);
+  if (value === undefined) throw new Error(`${netns} does not count pings`);
   return Number(value);
 }
 
