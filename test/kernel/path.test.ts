@@ -23,7 +23,7 @@ const LIMIT_MS = 60_000 * patience;
 const mtuOf = (mode: TunnelKind): number => (mode === 'gre' ? 1458 : 1450);
 
 for (const { mode, link } of KINDS) {
-  const defineTest = needs(link, 'nftables', 'dnsmasq', 'busybox', 'capture');
+  const defineTest = needs(link, 'nftables', 'dnsmasq', 'busybox', 'capture', 'tap', 'gcc');
 
   describe(`by ${mode}`, () => {
     let opened: Promise<World> | undefined;

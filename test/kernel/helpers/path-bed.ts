@@ -3,7 +3,7 @@
  *
  *     web      172.16.1.5  cn1 ┐
  *     db       172.16.1.6  cn2 ├ a   203.0.113.1 ┐
- *     far      172.16.2.5  cn1 ┘                 │
+ *     far      172.16.2.5  cn1 ┘ (a VM)          │
  *     away     172.16.3.5  cn2 ─ a2  203.0.113.2 ├ internet 203.0.113.254, 192.0.2.80
  *     twinWeb  172.16.1.5  cn1 ┐                 │
  *     twinDb   172.16.1.6  cn2 ┴ b   203.0.113.3 ┘
@@ -18,6 +18,7 @@ import { Sandbox } from '../../support/sandbox';
 import type { Namespace } from '../../support/sandbox';
 import { UNDERLAY, openUnderlay } from '../../support/underlay';
 import { ip, linksOf } from './node';
+import { startVm } from './path-vm';
 import { StateDir, takeLease } from './workload';
 import type { Lease } from './workload';
 
@@ -39,12 +40,12 @@ const CONCENTRATORS = {
   b: { id: '1f8b0000-0000-4000-8000-0000000000c3', tenant: 'b', last: 3 },
 } as const;
 const WORKLOADS = {
-  web: { behind: 'a', on: 'cn1', third: 1, last: 5, key: 1001 },
-  db: { behind: 'a', on: 'cn2', third: 1, last: 6, key: 1001 },
-  far: { behind: 'a', on: 'cn1', third: 2, last: 5, key: 1002 },
-  away: { behind: 'a2', on: 'cn2', third: 3, last: 5, key: 1003 },
-  twinWeb: { behind: 'b', on: 'cn1', third: 1, last: 5, key: 2001 },
-  twinDb: { behind: 'b', on: 'cn2', third: 1, last: 6, key: 2001 },
+  web: { role: 'container', behind: 'a', on: 'cn1', third: 1, last: 5, key: 1001 },
+  db: { role: 'container', behind: 'a', on: 'cn2', third: 1, last: 6, key: 1001 },
+  far: { role: 'vm', behind: 'a', on: 'cn1', third: 2, last: 5, key: 1002 },
+  away: { role: 'container', behind: 'a2', on: 'cn2', third: 3, last: 5, key: 1003 },
+  twinWeb: { role: 'container', behind: 'b', on: 'cn1', third: 1, last: 5, key: 2001 },
+  twinDb: { role: 'container', behind: 'b', on: 'cn2', third: 1, last: 6, key: 2001 },
 } as const;
 
 type ConcentratorName = keyof typeof CONCENTRATORS;
@@ -62,7 +63,7 @@ interface Concentrator {
 
 interface Workload {
   readonly ns: Namespace;
-  /** Its end of the VNIC. */
+  /** Its end of the VNIC, or the VM's card. */
   readonly link: string;
   readonly ip: string;
   /** The concentrator's bridge of its subnet. */
@@ -199,19 +200,20 @@ export class World {
 
   /** As a launcher would: a VNIC, the event to the concentrator, a namespace that asks for its address. */
   async #launch(name: WorkloadName): Promise<void> {
-    const { behind, on, third, last, key } = WORKLOADS[name];
+    const { role, behind, on, third, last, key } = WORKLOADS[name];
     const { cnci, neighbor } = this.concentrators[behind];
     const { ns: host, node } = this.#nodes[on];
     const subnet = `172.16.${String(third)}.0/24`;
+    const mac = `02:00:ac:10:0${String(third)}:0${String(last)}`;
     const { vnic, event } = await node.createVnic({
-      role: 'container',
+      role,
       tenantId: TENANTS[CONCENTRATORS[behind].tenant],
       subnetId: `subnet-${String(key)}`,
       concId: CONCENTRATORS[behind].id,
       concIp: neighbor.physicalIp,
       vnicId: name,
       vnicIp: `172.16.${String(third)}.${String(last)}`,
-      vnicMac: `02:00:ac:10:0${String(third)}:0${String(last)}`,
+      vnicMac: mac,
       subnet,
       subnetKey: key,
     });
@@ -219,11 +221,17 @@ export class World {
     const { subnetKey, cnIp, tunnel } = event;
     const { bridge } = await cnci.addRemoteSubnet({ subnet, subnetKey, cnIp, mode: tunnel });
     const ns = await this.box.netns(name, { leaves: 'anything' });
-    const link = vnic.interfaceName;
-    await ip(host, `link set ${link} netns ${ns.name}`);
-    await ip(ns, `link set ${link} up`);
+    const end = { host, tap: vnic.linkName, ns, mac };
+    const link =
+      role === 'vm' ? await startVm(this.box, end) : await this.#plug(host, vnic.interfaceName, ns);
     const lease = await takeLease(this.box, ns, link);
     this.workloads[name] = { ns, link, ip: vnic.ip, bridge, lease };
+  }
+
+  async #plug(host: Namespace, link: string, ns: Namespace): Promise<string> {
+    await ip(host, `link set ${link} netns ${ns.name}`);
+    await ip(ns, `link set ${link} up`);
+    return link;
   }
 
   #base() {
