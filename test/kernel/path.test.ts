@@ -11,24 +11,31 @@ import { patience, until } from '../support/run';
 import { lookUp } from './helpers/workload';
 import { KINDS } from './helpers/node';
 import { OUTWARD, PEER, PUBLIC, SITE, World } from './helpers/path-bed';
-import { Flow } from './helpers/path-flow';
-import { NEVER_MS, ask, serve } from './helpers/wire';
+import { Program } from './helpers/path-program';
 
 const ALL = { sent: 3, received: 3 };
 const GATEWAY = '172.16.1.1';
-const never = { waitMs: NEVER_MS };
-const answered = { waitMs: 5000 * patience };
 const LIMIT_MS = 60_000 * patience;
 
 const mtuOf = (mode: TunnelKind): number => (mode === 'gre' ? 1458 : 1450);
+
+// Built once, for all worlds.
+let built: Promise<Program> | undefined;
+afterAll(async () => {
+  (await built?.catch(() => undefined))?.[Symbol.dispose]();
+});
 
 for (const { mode, link } of KINDS) {
   const defineTest = needs(link, 'nftables', 'dnsmasq', 'busybox', 'capture', 'tap', 'gcc');
 
   describe(`by ${mode}`, () => {
     let opened: Promise<World> | undefined;
-    const it = (title: string, body: (world: World) => Promise<void>): void => {
-      defineTest(title, async () => body(await (opened ??= World.open(mode))), LIMIT_MS);
+    const it = (title: string, body: (world: World, program: Program) => Promise<void>): void => {
+      const test = async (): Promise<void> => {
+        const program = await (built ??= Program.build());
+        await body(await (opened ??= World.open(mode, program)), program);
+      };
+      defineTest(title, test, LIMIT_MS);
     };
     afterAll(async () => {
       await (await opened?.catch(() => undefined))?.close();
@@ -83,25 +90,25 @@ for (const { mode, link } of KINDS) {
       internet,
       concentrators: { a },
       workloads: { web, far },
-    }) => {
+    }, program) => {
       const pair = { externalDevice: OUTWARD, internalDevice: web.bridge };
       await using seen = await capture(internet, 'wan', 'ip and tcp');
-      await serve(box, internet, 'tcp', 80);
-      await serve(box, internet, 'tcp', 81);
-      expect(await ask(web.ns, 'tcp', [SITE, 81], never)).toBe('silence');
+      await program.serve(box, internet, 'tcp', 80);
+      await program.serve(box, internet, 'tcp', 81);
+      expect(await program.askInVain(web.ns, 'tcp', [SITE, 81])).toBe('silence');
       await a.firewall.extFwding('enable', pair);
-      expect(await ask(web.ns, 'tcp', [SITE, 80], answered)).toBe(a.address);
+      expect(await program.ask(web.ns, 'tcp', [SITE, 80])).toBe(a.address);
       // Another subnet of the tenant is another pair.
-      expect(await ask(far.ns, 'tcp', [SITE, 81], never)).toBe('silence');
-      expect(await ask(internet, 'tcp', [web.ip, 22], never)).toBe('silence');
-      const flow = await Flow.begin(box, [internet, SITE, 82], web.ns);
+      expect(await program.askInVain(far.ns, 'tcp', [SITE, 81])).toBe('silence');
+      expect(await program.askInVain(internet, 'tcp', [web.ip, 22])).toBe('silence');
+      const flow = await program.beginFlow(box, web.ns, internet, [SITE, 82]);
       expect(await flow.goesOn()).toBe(true);
       await a.firewall.extFwding('disable', pair);
       expect(await flow.fallsSilent()).toBe(true);
       await flow.stop();
-      expect(await ask(web.ns, 'tcp', [SITE, 80], never)).toBe('silence');
+      expect(await program.askInVain(web.ns, 'tcp', [SITE, 80])).toBe('silence');
       // What came before this has been seen when this is.
-      await ask(a.ns, 'tcp', [PEER, 80], answered);
+      await program.ask(a.ns, 'tcp', [PEER, 80]);
       await until(() => seen.lines.some((line) => line.includes(`> ${PEER}.80:`)), 5000 * patience);
       const lines = await seen.stop();
       expect(lines.filter((line) => line.includes(`> ${SITE}.80:`)).length).toBeGreaterThan(0);
@@ -114,20 +121,20 @@ for (const { mode, link } of KINDS) {
       internet,
       concentrators: { a, b },
       workloads: { web, db },
-    }) => {
-      await serve(box, web.ns, 'tcp', 22);
-      await serve(box, internet, 'tcp', 83);
+    }, program) => {
+      await program.serve(box, web.ns, 'tcp', 22);
+      await program.serve(box, internet, 'tcp', 83);
       const externalPort = debugSshPortForIp(web.ip);
       expect(externalPort).toBe(33_261);
       const tcp = { protocol: 'tcp', externalDevice: OUTWARD } as const;
       const port = { ...tcp, externalPort, internalIp: web.ip, internalPort: 22 };
       const refused = 'error ECONNREFUSED';
-      const knock = (address: string) => ask(internet, 'tcp', [address, externalPort], answered);
+      const knock = (address: string) => program.ask(internet, 'tcp', [address, externalPort]);
       expect(await knock(a.address)).toBe(refused);
       await a.firewall.extPortAccess('enable', port);
       expect(await knock(a.address)).toBe(PEER);
       expect(await knock(b.address)).toBe(refused);
-      expect(await ask(internet, 'tcp', [web.ip, 22], never)).toBe('silence');
+      expect(await program.askInVain(internet, 'tcp', [web.ip, 22])).toBe('silence');
       await a.firewall.extPortAccess('disable', port);
       expect(await knock(a.address)).toBe(refused);
 
@@ -135,19 +142,19 @@ for (const { mode, link } of KINDS) {
       const pair = { externalDevice: OUTWARD, internalDevice: web.bridge };
       await a.firewall.publicIpAccess('enable', own);
       await a.firewall.extFwding('enable', pair);
-      expect(await ask(internet, 'tcp', [PUBLIC, 22], answered)).toBe(PEER);
-      expect(await ask(web.ns, 'tcp', [SITE, 83], answered)).toBe(PUBLIC);
-      expect(await ask(db.ns, 'tcp', [SITE, 83], answered)).toBe(a.address);
+      expect(await program.ask(internet, 'tcp', [PUBLIC, 22])).toBe(PEER);
+      expect(await program.ask(web.ns, 'tcp', [SITE, 83])).toBe(PUBLIC);
+      expect(await program.ask(db.ns, 'tcp', [SITE, 83])).toBe(a.address);
       await a.firewall.extFwding('disable', pair);
       await a.firewall.publicIpAccess('disable', own);
-      expect(await ask(internet, 'tcp', [PUBLIC, 22], never)).not.toBe(PEER);
+      expect(await program.askInVain(internet, 'tcp', [PUBLIC, 22])).not.toBe(PEER);
     });
 
     it('two tenants with equal addresses never see a frame of each other', async ({
       box,
       concentrators: { a, b },
       workloads: { web, db, twinWeb, twinDb },
-    }) => {
+    }, program) => {
       const sides = [
         { from: web, to: db, cnci: a, port: 7001, absent: '172.16.1.98' },
         { from: twinWeb, to: twinDb, cnci: b, port: 7002, absent: '172.16.1.99' },
@@ -156,11 +163,11 @@ for (const { mode, link } of KINDS) {
       for (const { to, cnci, port, absent } of sides) {
         const ends = [await capture(to.ns, to.link), await capture(cnci.ns, to.bridge)];
         captures.push({ ends, marks: [`${to.ip}.${String(port)}: `, `who-has ${absent} `] });
-        await serve(box, to.ns, 'udp', port);
+        await program.serve(box, to.ns, 'udp', port);
       }
       for (const { from, to, port, absent } of sides) {
-        expect(await ask(from.ns, 'udp', [to.ip, port], answered)).toBe(from.ip);
-        expect(await ask(from.ns, 'udp', [absent, 9], never)).toBe('silence');
+        expect(await program.ask(from.ns, 'udp', [to.ip, port])).toBe(from.ip);
+        expect(await program.askInVain(from.ns, 'udp', [absent, 9])).toBe('silence');
       }
       const [first, second] = captures;
       if (first === undefined || second === undefined) throw new Error('unreachable');
@@ -183,19 +190,21 @@ for (const { mode, link } of KINDS) {
       box,
       concentrators: { a, a2 },
       workloads: { web, away, twinWeb },
-    }) => {
-      await serve(box, away.ns, 'udp', 7003);
-      await serve(box, web.ns, 'udp', 7003);
-      const reach = (from: typeof web, to: typeof web, wait = answered) =>
-        ask(from.ns, 'udp', [to.ip, 7003], wait);
-      expect(await reach(web, away, never)).toBe('silence');
+    }, program) => {
+      await program.serve(box, away.ns, 'udp', 7003);
+      await program.serve(box, web.ns, 'udp', 7003);
+      const reach = (from: typeof web, to: typeof web) =>
+        program.ask(from.ns, 'udp', [to.ip, 7003]);
+      const reachInVain = (from: typeof web, to: typeof web) =>
+        program.askInVain(from.ns, 'udp', [to.ip, 7003]);
+      expect(await reachInVain(web, away)).toBe('silence');
       const both = [a.neighbor, a2.neighbor];
       for (const { cnci } of [a, a2]) await cnci.updateNeighbors(both);
       expect(await reach(web, away)).toBe(web.ip);
       expect(await reach(away, web)).toBe(away.ip);
-      expect(await reach(twinWeb, away, never)).toBe('silence');
+      expect(await reachInVain(twinWeb, away)).toBe('silence');
       for (const { cnci, neighbor } of [a, a2]) await cnci.updateNeighbors([neighbor]);
-      expect(await reach(web, away, never)).toBe('silence');
+      expect(await reachInVain(web, away)).toBe('silence');
     });
 
     it('nothing is left when all is shut down', async (world) => {

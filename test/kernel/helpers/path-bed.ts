@@ -18,7 +18,7 @@ import { Sandbox } from '../../support/sandbox';
 import type { Namespace } from '../../support/sandbox';
 import { UNDERLAY, openUnderlay } from '../../support/underlay';
 import { ip, linksOf } from './node';
-import { startVm } from './path-vm';
+import type { Program } from './path-program';
 import { StateDir, takeLease } from './workload';
 import type { Lease } from './workload';
 
@@ -74,6 +74,7 @@ interface Workload {
 /** Everything there is for one kind of tunnel. Whoever opens it closes it. */
 export class World {
   readonly #mode: TunnelKind;
+  readonly #program: Program;
   readonly #state = new StateDir();
   readonly #nodes = {} as Record<NodeName, { readonly ns: Namespace; readonly node: ComputeNode }>;
   #isDown = false;
@@ -82,13 +83,14 @@ export class World {
   readonly workloads = {} as Record<WorkloadName, Workload>;
   #internet: Namespace | undefined;
 
-  private constructor(box: Sandbox, mode: TunnelKind) {
+  private constructor(box: Sandbox, mode: TunnelKind, program: Program) {
     this.box = box;
+    this.#program = program;
     this.#mode = mode;
   }
 
-  static async open(mode: TunnelKind): Promise<World> {
-    const world = new World(await Sandbox.open({ scope: 'manual' }), mode);
+  static async open(mode: TunnelKind, program: Program): Promise<World> {
+    const world = new World(await Sandbox.open({ scope: 'manual' }), mode, program);
     try {
       const net = await openUnderlay(world.box, ['cn1', 'cn2', 'a', 'a2', 'b']);
       await world.#openInternet();
@@ -223,7 +225,9 @@ export class World {
     const ns = await this.box.netns(name, { leaves: 'anything' });
     const end = { host, tap: vnic.linkName, ns, mac };
     const link =
-      role === 'vm' ? await startVm(this.box, end) : await this.#plug(host, vnic.interfaceName, ns);
+      role === 'vm'
+        ? await this.#program.startVm(this.box, end)
+        : await this.#plug(host, vnic.interfaceName, ns);
     const lease = await takeLease(this.box, ns, link);
     this.workloads[name] = { ns, link, ip: vnic.ip, bridge, lease };
   }
