@@ -6,7 +6,7 @@ import { debugSshPortForIp } from '#lib/index';
 import type { TunnelKind } from '#lib/model/index';
 
 import { capture, ping } from '../support/oracle';
-import { needs } from '../support/reasons';
+import { needs, whereabouts } from '../support/reasons';
 import { patience, until } from '../support/run';
 import { lookUp } from './helpers/workload';
 import { KINDS } from './helpers/node';
@@ -15,7 +15,8 @@ import { Program } from './helpers/path-program';
 
 const ALL = { sent: 3, received: 3 };
 const GATEWAY = '172.16.1.1';
-const LIMIT_MS = 60_000 * patience;
+// The first test of a world also opens it: a hundred programs, which a guest starts slowly.
+const LIMIT_MS = 120_000 * patience;
 
 const mtuOf = (mode: TunnelKind): number => (mode === 'gre' ? 1458 : 1450);
 
@@ -25,7 +26,9 @@ afterAll(async () => {
   (await built?.catch(() => undefined))?.[Symbol.dispose]();
 });
 
-for (const { mode, link } of KINDS) {
+// VXLAN is walked on the host: a guest takes a minute for a world, and is there for the other kinds.
+const kinds = KINDS.filter(({ mode }) => mode !== 'vxlan' || whereabouts() === 'host');
+for (const { mode, link } of kinds) {
   const defineTest = needs(link, 'nftables', 'dnsmasq', 'busybox', 'capture', 'tap', 'gcc');
 
   describe(`by ${mode}`, () => {
