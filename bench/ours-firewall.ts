@@ -1,7 +1,7 @@
 /**
  * Our own child on a firewall: port mappings, public addresses, and what packets pay for them.
  */
-import { Firewall } from '#lib/index';
+import { Firewall, type PortMapping } from '#lib/index';
 
 import {
   EXTERNAL,
@@ -15,11 +15,9 @@ import {
 } from './protocol';
 import { WIRE, measureFlows } from './wire';
 
-type Mapping = Parameters<Firewall['extPortAccess']>[1];
+const CYCLES = 25;
 
-const CYCLES = 9;
-
-function mappings(from: number, count: number, externalDevice: string = EXTERNAL) {
+function mappings(from: number, count: number, externalDevice: string = EXTERNAL): PortMapping[] {
   return describeMappings(from, count).map((mapping) => ({
     ...mapping,
     protocol: 'tcp' as const,
@@ -50,7 +48,7 @@ async function withFirewall(body: (firewall: Firewall) => Promise<Answer>): Prom
 /** All in one call, and gone again in one call. */
 async function forward(n: number, which: 'on' | 'off'): Promise<Answer> {
   return withFirewall(async (firewall) => {
-    const list: Mapping = mappings(0, n);
+    const list = mappings(0, n);
     const on: number[] = [];
     const off: number[] = [];
     let count = 0;
@@ -69,13 +67,11 @@ async function forwardOne(present: number): Promise<Answer> {
     await firewall.extPortAccess('enable', mappings(0, present));
     const [one] = mappings(present, 1);
     const us: number[] = [];
-    let count = 0;
     for (let i = 0; i < ONES && one !== undefined; i++) {
       if (i > 0) await firewall.extPortAccess('disable', one);
       await timed(us, () => firewall.extPortAccess('enable', one));
     }
-    count = await countPorts(firewall);
-    return { us, count };
+    return { us, count: await countPorts(firewall) };
   });
 }
 

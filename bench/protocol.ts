@@ -156,9 +156,9 @@ export function describePublicIp(i: number): { publicIp: string; internalIp: str
   return { publicIp: `198.51.100.${100 + i}`, internalIp: `172.16.0.${2 + i}` };
 }
 
-/** How often something with so many mappings is done, so that a round takes seconds at most. */
+/** How often many mappings come and go: compilers are warm at the median, and a round takes seconds. */
 export function cyclesFor(mappings: number): number {
-  return mappings > 10_000 ? 3 : 9;
+  return mappings > 10_000 ? 5 : 25;
 }
 
 /** Times one mapping that comes and goes. */

@@ -230,7 +230,7 @@ static int count_elements(struct nlmsghdr *message)
 	return count;
 }
 
-int count_ports(int fd, struct batch *b)
+static int count_map(int fd, struct batch *b, const struct map *map)
 {
 	static unsigned char answer[ANSWER];
 	int count = 0;
@@ -238,7 +238,7 @@ int count_ports(int fd, struct batch *b)
 	batch_clear(b);
 	begin_nft(b, NFT_MSG_GETSETELEM, NLM_F_DUMP);
 	put_string(b, NFTA_SET_ELEM_LIST_TABLE, TABLE);
-	put_string(b, NFTA_SET_ELEM_LIST_SET, PORTS.name);
+	put_string(b, NFTA_SET_ELEM_LIST_SET, map->name);
 	message_end(b);
 	if (send(fd, b->data, b->size, 0) < 0)
 		fail("send", -errno);
@@ -256,6 +256,16 @@ int count_ports(int fd, struct batch *b)
 			count += count_elements(h);
 		}
 	}
+}
+
+int count_ports(int fd, struct batch *b)
+{
+	return count_map(fd, b, &PORTS);
+}
+
+int count_public(int fd, struct batch *b)
+{
+	return count_map(fd, b, &PUBLISHED);
 }
 
 static void set_addresses(int route, struct batch *b, uint16_t type, uint16_t flags, int count)

@@ -17,5 +17,6 @@ int count_ports(int fd, struct batch *b);
 /* Addresses on eth0 in one request to the router, both maps in one transaction. */
 void add_public(int fd, int route, struct batch *b, int count);
 void delete_public(int fd, int route, struct batch *b, int count);
+int count_public(int fd, struct batch *b);
 
 #endif

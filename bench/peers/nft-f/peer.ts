@@ -17,7 +17,7 @@ import {
 } from '../../protocol';
 import { WIRE, measureFlows } from '../../wire';
 
-const CYCLES = 9;
+const CYCLES = 25;
 const TABLE = `table inet bench {
   map ports { type inet_proto . inet_service : ipv4_addr . inet_service; }
   map published { type ipv4_addr : ipv4_addr; }
