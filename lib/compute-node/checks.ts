@@ -91,7 +91,10 @@ export function checkAgrees(
 }
 
 /** What a VNIC that is not called as the configuration says is called instead. */
-function altNameOf({ known, config: made }: VnicEntry, { altName }: VnicConfig): string | undefined {
+function altNameOf(
+  { known, config: made }: VnicEntry,
+  { altName }: VnicConfig,
+): string | undefined {
   if (altName === undefined) return undefined;
   const names = known?.altNames ?? [made?.altName ?? ''];
   return names.includes(altName) ? altName : names.join(' ');
