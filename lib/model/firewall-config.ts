@@ -1,6 +1,6 @@
 import { APIError, describeType } from '../errors';
 import { parseTimeoutMs } from './call-options';
-import { parseIpv4, parseUnicastIpv4 } from './ip';
+import { isUnicast, parseIpv4, parseUnicastIpv4, tryParseIpv4 } from './ip';
 import type { Ipv4Address } from './ip';
 import { LINK_PREFIX } from './link-name';
 import { parseLogger } from './logger';
@@ -190,13 +190,15 @@ const publicIpFields = {
   externalDevice: parseExternalDevice,
 };
 
+const MAPPING_FIELDS = Object.keys(mappingFields).length;
+
 const parseForwardingShape = defineShape('forwarding', forwardingFields);
 const parseMappingShape = defineShape('mapping', mappingFields);
 const parsePublicIpShape = defineShape('publicIp', publicIpFields);
 
 /** Parses pairs of devices: one, or a list. */
 export function parseForwardings(input: unknown, operation: string): readonly Forwarding[] {
-  const forwardings = oneOrMany(input, operation, [forwardingFields, parseForwardingShape]);
+  const forwardings = oneOrMany(input, operation, parseForwardingShape);
   const same = forwardings.find((pair) => pair.externalDevice === pair.internalDevice);
   if (same === undefined) return forwardings;
   return withOperation(operation, () =>
@@ -206,12 +208,12 @@ export function parseForwardings(input: unknown, operation: string): readonly Fo
 
 /** Parses port mappings: one, or a list. */
 export function parsePortMappings(input: unknown, operation: string): readonly PortMapping[] {
-  return oneOrMany(input, operation, [mappingFields, parseMappingShape]);
+  return oneOrMany(input, operation, parseMappingShape, quickMappings());
 }
 
 /** Parses public addresses: one, or a list. */
 export function parsePublicIps(input: unknown, operation: string): readonly PublicIp[] {
-  const addresses = oneOrMany(input, operation, [publicIpFields, parsePublicIpShape]);
+  const addresses = oneOrMany(input, operation, parsePublicIpShape);
   const same = addresses.find(({ internalIp, publicIp }) => internalIp === publicIp);
   if (same === undefined) return addresses;
   return withOperation(operation, () =>
@@ -238,29 +240,51 @@ export function debugSshPortForIp(ip: string): number {
 function oneOrMany<F extends Fields>(
   input: unknown,
   operation: string,
-  [fields, parse]: readonly [F, ShapeParser<F>],
+  parse: ShapeParser<F>,
+  quick?: (item: unknown) => Parsed<F> | undefined,
 ): readonly Parsed<F>[] {
   if (describeType(input) !== 'array') return Object.freeze([parse(input, operation)]);
   const parseItem = (item: unknown, field: string): Parsed<F> =>
-    parseQuickly(item, fields) ?? named(field, () => parse(item, operation));
-  return withOperation(operation, () => parseList(input, 'list', parseItem, MOST_MAPPINGS));
+    named(field, () => parse(item, operation));
+  return withOperation(operation, () => parseList(input, 'list', parseItem, MOST_MAPPINGS, quick));
 }
 
 /**
- * Tens of thousands of plain, good objects: a tenth of the time that a shape takes. Anything else gives
- * nothing, and the shape says what is wrong.
+ * Reads mappings by the ten thousand in a fraction of the time that a shape takes: plain objects with
+ * nothing wrong. Anything else gives nothing, and the shape says what it is.
  */
-function parseQuickly<F extends Fields>(item: unknown, fields: F): Parsed<F> | undefined {
-  try {
-    const names = Object.keys(fields);
-    const given = item as Readonly<Record<string, unknown>>;
-    if (Object.keys(given).length !== names.length) return undefined;
-    const parsed: Record<string, unknown> = {};
-    for (const name of names) parsed[name] = fields[name]?.(given[name], name);
-    return parsed as Parsed<F>;
-  } catch {
-    return undefined;
-  }
+function quickMappings(): (item: unknown) => PortMapping | undefined {
+  // Most lists are of one device.
+  let lastDevice: unknown;
+  const isDevice = (value: unknown): value is string => {
+    if (value === lastDevice) return true;
+    lastDevice = parseExternalDevice(value, 'externalDevice');
+    return true;
+  };
+  return (item) => {
+    try {
+      let fields = 0;
+      for (const name in item as object) if (name !== '') fields += 1;
+      if (fields !== MAPPING_FIELDS) return undefined;
+      const mapping = item as Readonly<Record<keyof PortMapping, unknown>>;
+      const { protocol, externalDevice, externalPort, internalIp, internalPort } = mapping;
+      const isRight =
+        (protocol === 'tcp' || protocol === 'udp') &&
+        isDevice(externalDevice) &&
+        isPort(externalPort) &&
+        isPort(internalPort) &&
+        typeof internalIp === 'string';
+      const address = isRight ? tryParseIpv4(internalIp) : undefined;
+      if (!isRight || address === undefined || !isUnicast(address)) return undefined;
+      return { protocol, externalDevice, externalPort, internalIp: address, internalPort };
+    } catch {
+      return undefined;
+    }
+  };
+}
+
+function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65_535;
 }
 
 /** A list's element says which it is. */

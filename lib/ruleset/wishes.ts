@@ -53,13 +53,20 @@ export function changePorts(
 ): Change {
   const byDevice = new Map<string, Map<number, number>>();
   let changed = 0;
+  let device: string | undefined;
+  let there: ReadonlyMap<number, number> | undefined;
+  let rows = new Map<number, number>();
   for (const wish of wishes) {
-    if (action === 'enable') refuseUnknown(ledger, wish.externalDevice);
+    if (wish.externalDevice !== device) {
+      device = wish.externalDevice;
+      if (action === 'enable') refuseUnknown(ledger, device);
+      there = ledger.ports.get(device);
+      rows = byDevice.get(device) ?? new Map<number, number>();
+      byDevice.set(device, rows);
+    }
     const key = portKey(wish.protocol, wish.externalPort);
     const target = portTarget(wish.internalIp, wish.internalPort);
-    const present = ledger.ports.get(wish.externalDevice)?.get(key);
-    const rows = byDevice.get(wish.externalDevice) ?? new Map<number, number>();
-    byDevice.set(wish.externalDevice, rows);
+    const present = there?.get(key);
     if (action === 'enable') {
       const other = present ?? rows.get(key);
       if (other !== undefined && other !== target) throw portTaken(wish, other);
