@@ -6,7 +6,7 @@ import { LINK_PREFIX } from './link-name';
 import { parseLogger } from './logger';
 import type { Logger } from './logger';
 import { parseNetns, parsePort } from './node-options';
-import { parseBoolean, parseChoice, parseList, refuse } from './refuse';
+import { parseBoolean, parseChoice, parseList, parseLongList, refuse } from './refuse';
 import type { Parser } from './refuse';
 import { defineShape, optional, withDefault, withOperation } from './shape';
 import type { Fields, Parsed, ShapeParser } from './shape';
@@ -241,12 +241,13 @@ function oneOrMany<F extends Fields>(
   input: unknown,
   operation: string,
   parse: ShapeParser<F>,
-  quick?: (item: unknown) => Parsed<F> | undefined,
+  quick: (item: unknown) => Parsed<F> | undefined = () => undefined,
 ): readonly Parsed<F>[] {
   if (describeType(input) !== 'array') return Object.freeze([parse(input, operation)]);
   const parseItem = (item: unknown, field: string): Parsed<F> =>
     named(field, () => parse(item, operation));
-  return withOperation(operation, () => parseList(input, 'list', parseItem, MOST_MAPPINGS, quick));
+  const most = MOST_MAPPINGS;
+  return withOperation(operation, () => parseLongList(input, 'list', { most, parseItem, quick }));
 }
 
 /**
@@ -255,32 +256,36 @@ function oneOrMany<F extends Fields>(
  */
 function quickMappings(): (item: unknown) => PortMapping | undefined {
   // Most lists are of one device.
-  let lastDevice: unknown;
-  const isDevice = (value: unknown): value is string => {
-    if (value === lastDevice) return true;
-    lastDevice = parseExternalDevice(value, 'externalDevice');
-    return true;
-  };
+  let device: string | undefined;
   return (item) => {
     try {
-      let fields = 0;
-      for (const name in item as object) if (name !== '') fields += 1;
-      if (fields !== MAPPING_FIELDS) return undefined;
-      const mapping = item as Readonly<Record<keyof PortMapping, unknown>>;
-      const { protocol, externalDevice, externalPort, internalIp, internalPort } = mapping;
-      const isRight =
-        (protocol === 'tcp' || protocol === 'udp') &&
-        isDevice(externalDevice) &&
-        isPort(externalPort) &&
-        isPort(internalPort) &&
-        typeof internalIp === 'string';
-      const address = isRight ? tryParseIpv4(internalIp) : undefined;
-      if (!isRight || address === undefined || !isUnicast(address)) return undefined;
-      return { protocol, externalDevice, externalPort, internalIp: address, internalPort };
+      const fields = mappingOf(item);
+      if (fields === undefined) return undefined;
+      const { protocol, externalDevice, externalPort, internalIp, internalPort } = fields;
+      if (device === undefined || externalDevice !== device) {
+        device = parseExternalDevice(externalDevice, 'externalDevice');
+      }
+      const address = typeof internalIp === 'string' ? tryParseIpv4(internalIp) : undefined;
+      if (address === undefined || !isUnicast(address)) return undefined;
+      if (!isPort(externalPort) || !isPort(internalPort)) return undefined;
+      if (protocol !== 'tcp' && protocol !== 'udp') return undefined;
+      return { protocol, externalDevice: device, externalPort, internalIp: address, internalPort };
     } catch {
       return undefined;
     }
   };
+}
+
+/** An object with the fields of a mapping, whatever is in them. */
+function mappingOf(item: unknown): Readonly<Record<keyof PortMapping, unknown>> | undefined {
+  if (typeof item !== 'object' || item === null) return undefined;
+  let fields = 0;
+  for (const name in item)
+    if (name in mappingFields) fields += 1;
+    else return undefined;
+  return fields === MAPPING_FIELDS
+    ? (item as Readonly<Record<keyof PortMapping, unknown>>)
+    : undefined;
 }
 
 function isPort(value: unknown): value is number {

@@ -46,18 +46,32 @@ export function parseChoice<T extends string>(
   return found ?? refuse(value, field, choices.map((choice) => `'${choice}'`).join(' or '));
 }
 
-/**
- * A list of at most `most` values; the parser is told each one's place.
- *
- * @param quick - Asked first: of tens of thousands of plain, good values even the texts of their places
- * would cost more than reading them.
- */
+/** A list of at most `most` values; the parser is told each one's place. */
 export function parseList<T>(
   value: unknown,
   field: string,
   parseItem: Parser<T>,
   most: number,
-  quick?: (item: unknown) => T | undefined,
+): readonly T[] {
+  return parseLongList(value, field, { parseItem, most, quick: () => undefined });
+}
+
+/** How the values of a long list are read. */
+export interface LongList<T> {
+  readonly most: number;
+  readonly parseItem: Parser<T>;
+  /**
+   * Asked first: of tens of thousands of plain, good values even the texts of their places would cost
+   * more than reading them.
+   */
+  readonly quick: (item: unknown) => T | undefined;
+}
+
+/** A list of tens of thousands of values. */
+export function parseLongList<T>(
+  value: unknown,
+  field: string,
+  { most, parseItem, quick }: LongList<T>,
 ): readonly T[] {
   const items = copyArray(value, most);
   if (items === undefined) {
@@ -69,7 +83,7 @@ export function parseList<T>(
     );
   }
   const parsed = items.map(
-    (item, index) => quick?.(item) ?? parseItem(item, `${field}[${String(index)}]`),
+    (item, index) => quick(item) ?? parseItem(item, `${field}[${String(index)}]`),
   );
   return Object.freeze(parsed);
 }

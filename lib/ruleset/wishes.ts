@@ -51,34 +51,48 @@ export function changePorts(
   action: FirewallAction,
   wishes: readonly PortMapping[],
 ): Change {
-  const byDevice = new Map<string, Map<number, number>>();
+  const drafts = new Map<string, PortDraft>();
   let changed = 0;
-  let device: string | undefined;
-  let there: ReadonlyMap<number, number> | undefined;
-  let rows = new Map<number, number>();
+  // Looked up once for all wishes of a device that follow each other.
+  let draft: PortDraft | undefined;
   for (const wish of wishes) {
-    if (wish.externalDevice !== device) {
-      device = wish.externalDevice;
-      if (action === 'enable') refuseUnknown(ledger, device);
-      there = ledger.ports.get(device);
-      rows = byDevice.get(device) ?? new Map<number, number>();
-      byDevice.set(device, rows);
+    const { externalDevice } = wish;
+    if (draft?.device !== externalDevice) {
+      if (action === 'enable') refuseUnknown(ledger, externalDevice);
+      draft = drafts.get(externalDevice) ?? newDraft(ledger, externalDevice);
+      drafts.set(externalDevice, draft);
     }
-    const key = portKey(wish.protocol, wish.externalPort);
-    const target = portTarget(wish.internalIp, wish.internalPort);
-    const present = there?.get(key);
-    if (action === 'enable') {
-      const other = present ?? rows.get(key);
-      if (other !== undefined && other !== target) throw portTaken(wish, other);
-      if (other !== undefined) continue;
-    } else if (present !== target || rows.has(key)) continue;
-    rows.set(key, target);
-    changed += 1;
+    if (takePort(draft, action, wish)) changed += 1;
   }
-  const edits = [...byDevice]
-    .filter(([, rows]) => rows.size > 0)
-    .map(([device, rows]): Edit => ({ type: 'ports', device, ...sided(action, flat(rows)) }));
+  const edits = [...drafts.values()]
+    .filter(({ rows }) => rows.size > 0)
+    .map(({ device, rows }): Edit => ({ type: 'ports', device, ...sided(action, flat(rows)) }));
   return { edits, changed, unchanged: wishes.length - changed };
+}
+
+/** What changes among the ports of one device. */
+interface PortDraft {
+  readonly device: string;
+  readonly there: ReadonlyMap<number, number> | undefined;
+  readonly rows: Map<number, number>;
+}
+
+function newDraft(ledger: Ledger, device: string): PortDraft {
+  return { device, there: ledger.ports.get(device), rows: new Map() };
+}
+
+/** Says whether there was anything to do. */
+function takePort({ there, rows }: PortDraft, action: FirewallAction, wish: PortMapping): boolean {
+  const key = portKey(wish.protocol, wish.externalPort);
+  const target = portTarget(wish.internalIp, wish.internalPort);
+  const present = there?.get(key);
+  if (action === 'enable') {
+    const other = present ?? rows.get(key);
+    if (other !== undefined && other !== target) throw portTaken(wish, other);
+    if (other !== undefined) return false;
+  } else if (present !== target || rows.has(key)) return false;
+  rows.set(key, target);
+  return true;
 }
 
 /**
