@@ -24,6 +24,7 @@ const known: KnownVnic = {
   role: 'vm',
   ip: '172.16.1.5',
   multiQueue: false,
+  altNames: [],
   peerName: undefined,
   peerMac: undefined,
 };
