@@ -290,29 +290,32 @@ needs('gretap')('a GRE key has 32 bits', async () => {
   await node.settle();
 });
 
-needs('vxlan')('a workload that was behind the tunnel until now is pinned to its port', async () => {
-  await using box = await Sandbox.open();
-  const ns = await makeHost(box);
-  await using node = await openNode(ns);
-  await node.createVnic(vnicConfig());
-  const [tunnel] = (await ourLinks(ns)).tunnels;
-  const config = vnicConfig(1);
-  // As the bridge learns it from what comes in.
-  await box.exec(ns, [
-    ...['bridge', 'fdb', 'add', config.vnicMac, 'dev', tunnel?.ifname ?? ''],
-    ...['master', 'dynamic'],
-  ]);
-  const { vnic, created } = await node.createVnic(config);
-  expect(created).toBe(true);
-  const entries = (await bridgeFdb(ns)).filter(({ mac }) => mac === config.vnicMac);
-  // A kernel with VLAN filtering has it once more for the VLAN of untagged frames.
-  expect(entries.length).toBeGreaterThan(0);
-  for (const entry of entries) {
-    expect(entry).toMatchObject({ ifname: vnic.linkName, state: 'static', flags: ['sticky'] });
-  }
-  await node.resetNetwork();
-  await node.settle();
-});
+needs('vxlan')(
+  'a workload that was behind the tunnel until now is pinned to its port',
+  async () => {
+    await using box = await Sandbox.open();
+    const ns = await makeHost(box);
+    await using node = await openNode(ns);
+    await node.createVnic(vnicConfig());
+    const [tunnel] = (await ourLinks(ns)).tunnels;
+    const config = vnicConfig(1);
+    // As the bridge learns it from what comes in.
+    await box.exec(ns, [
+      ...['bridge', 'fdb', 'add', config.vnicMac, 'dev', tunnel?.ifname ?? ''],
+      ...['master', 'dynamic'],
+    ]);
+    const { vnic, created } = await node.createVnic(config);
+    expect(created).toBe(true);
+    const entries = (await bridgeFdb(ns)).filter(({ mac }) => mac === config.vnicMac);
+    // A kernel with VLAN filtering has it once more for the VLAN of untagged frames.
+    expect(entries.length).toBeGreaterThan(0);
+    for (const entry of entries) {
+      expect(entry).toMatchObject({ ifname: vnic.linkName, state: 'static', flags: ['sticky'] });
+    }
+    await node.resetNetwork();
+    await node.settle();
+  },
+);
 
 needs('vxlan')('two workloads of a subnet with one MAC are refused by the field', async () => {
   await using box = await Sandbox.open();

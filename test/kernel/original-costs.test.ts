@@ -11,7 +11,7 @@ import { ip, makeHost, optionsFor, vnicConfig } from './helpers/node';
 
 const LIMIT_MS = 120_000;
 const CALLS = 'trace=sendmsg,sendto,socket,execve,access';
-/** The addon's work ends a phase when the script looks for this file, which is nowhere. */
+/** Looking for this file, which is nowhere, begins the next phase. */
 const MARK = '/snnet-phase';
 
 const test = needs('strace', 'vxlan', 'tap');
@@ -62,7 +62,7 @@ test(
     await using box = await Sandbox.open();
     const ns = await makeHost(box);
     await strangers(box, ns, 100);
-    const [, first, second, again, last] = await trace(
+    const [opening, first, second, again, last] = await trace(
       ns,
       `
       const node = await ComputeNode.open(options);
@@ -80,11 +80,14 @@ test(
       await node.settle();
       await node.close();`,
     );
-    for (const lines of [first, second, again, last]) {
+    expect(count(opening, /NLM_F_DUMP/)).toBeGreaterThan(0);
+    for (const lines of [first, second, again]) {
       expect(count(lines, /RTM_GETLINK/)).toBe(0);
       expect(count(lines, /socket\(AF_NETLINK/)).toBe(0);
     }
     expect(count(second, /RTM_NEWLINK|RTM_SETLINK/)).toBeGreaterThan(0);
+    // Whose link it is that goes is asked, of that link.
+    expect([count(last, /RTM_GETLINK/), count(last, /NLM_F_DUMP/)]).toEqual([1, 0]);
     expect(count(last, /RTM_DELLINK/)).toBe(1);
   },
   LIMIT_MS,

@@ -70,7 +70,8 @@ for (const queues of [1, 2]) {
       using image = await VmImage.make();
       await using box = await Sandbox.open();
       // What the machine does, instead of being spoken to.
-      const run = 'cat /sys/class/net/eth0/mtu /sys/class/net/eth0/address; ls /sys/class/net/eth0/queues';
+      const run =
+        'cat /sys/class/net/eth0/mtu /sys/class/net/eth0/address; ls /sys/class/net/eth0/queues';
       const env = {
         SNNET_KERNEL: image.kernel,
         SNNET_INITRD: image.initrd,

@@ -61,9 +61,7 @@ test('a launcher gets what it pastes, for several queues', () => {
 
 test('a tap of several queues that is there already is opened by its name', () => {
   const vnic = new Vnic(several, { ...ids, queues: 4 }, undefined);
-  expect(vnic.qemuArgs()[1]).toBe(
-    'tap,id=net0,ifname=svn_1,script=no,downscript=no,queues=4',
-  );
+  expect(vnic.qemuArgs()[1]).toBe('tap,id=net0,ifname=svn_1,script=no,downscript=no,queues=4');
   expect(vnic.qemuArgs({ queues: 2, vhost: false })).toEqual([
     '-netdev',
     'tap,id=net0,ifname=svn_1,script=no,downscript=no,queues=2,vhost=off',
