@@ -36,7 +36,7 @@ async function runVm(vnic: Vnic): Promise<void> {
   const [command = '', ...args] = argv;
   const fds = vnic.fds ?? [];
   const qemu = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', ...fds] });
-  // QEMU has its own by now. A queue that nobody reads would swallow packets.
+  // QEMU has its own by now; ours would keep the queues open when it has ended.
   for (const fd of fds) closeSync(fd);
   const [status] = (await once(qemu, 'exit')) as [number | null];
   console.log('QEMU ended with', status);

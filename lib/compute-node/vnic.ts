@@ -59,9 +59,9 @@ export class Vnic {
   /** How many queues a multi-queue tap was made with, where the configuration says it. */
   declare readonly queues?: number;
   /**
-   * Open descriptors of a multi-queue tap, one for each queue, for whoever created the VNIC: to be
-   * closed once the hypervisor has them, or the kernel goes on handing packets to queues that nobody
-   * reads.
+   * Open descriptors of a multi-queue tap, one for each queue; whoever created the VNIC owns them. To be
+   * closed once the hypervisor has them: a queue lives as long as one of its descriptors, and the kernel
+   * hands packets to it whether anybody reads them or not.
    */
   declare readonly fds?: readonly number[];
 
