@@ -12,6 +12,7 @@ import {
   StaleDatabaseError,
   explainRefusal,
   findStale,
+  forgetLearnedMac,
   isCollision,
 } from './kernel-refusal';
 import { planVnicCreation } from './plan-vnic';
@@ -185,7 +186,10 @@ export class VnicCreator {
         return { creation, fds: fds.get(creation.portStep) };
       } catch (error) {
         this.#subnets.links.release(links);
-        if (isCollision(error) && attempt < COLLISION_TRIES) continue;
+        if (isCollision(error) && attempt < COLLISION_TRIES) {
+          await forgetLearnedMac(this.#host, error, creation);
+          continue;
+        }
         const explained = explainRefusal(error, OPERATION, creation);
         throw await findStale(this.#host, this.#subnets, subnet, explained);
       }

@@ -1,5 +1,6 @@
 import { APIError, KernelError } from '../errors';
 import type { Host } from '../host';
+import { makePlan } from '../plan';
 import type { LinkKind, Plan, Step } from '../plan';
 import type { KnownTunnel } from '../topology';
 import type { VnicCreation } from './plan-vnic';
@@ -37,10 +38,45 @@ export function explainRefusal(error: unknown, operation: string, creation: Vnic
   }
   if (!isCollision(error)) return error;
   return (
+    explainTakenMac(error, operation, failed) ??
     explainTakenName(error, operation, failed) ??
     explainTakenTunnel(error, operation, creation.tunnel, failed) ??
     error
   );
+}
+
+/** What was only learned has been forgotten by now: this is an entry that somebody made. */
+function explainTakenMac(
+  error: APIError,
+  operation: string,
+  step: Step | undefined,
+): APIError | undefined {
+  if (step?.op !== 'fdb.add') return undefined;
+  return new APIError('SNNET_VNIC_CONFLICT', {
+    operation,
+    field: 'vnicMac',
+    value: step.mac,
+    detail: 'another port of the subnet’s bridge has this MAC',
+    step: error.step,
+    cause: error.cause,
+  });
+}
+
+/**
+ * A bridge refuses to pin a MAC that it has learned from the tunnel: the workload was on another node
+ * until now. Makes it forget, so that the next attempt succeeds; what is at another port than the
+ * tunnel's stays.
+ */
+export async function forgetLearnedMac(
+  host: Host,
+  error: APIError,
+  { plan, tunnel }: VnicCreation,
+): Promise<void> {
+  const step = stepOf(error, plan);
+  if (step?.op !== 'fdb.add') return;
+  const tolerate = ['ENOENT', 'ENODEV', 'EINVAL'];
+  const forget = { op: 'fdb.delete', ifindex: tunnel.ifIndex, mac: step.mac, tolerate } as const;
+  await host.kernel.run(makePlan('forgetLearnedMac', [forget]));
 }
 
 function explainTakenTunnel(

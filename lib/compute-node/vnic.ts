@@ -1,5 +1,27 @@
-import type { Role, VnicConfig } from '../model';
+import {
+  parseCloudHypervisorOptions,
+  parseFirecrackerOptions,
+  parseLibvirtOptions,
+  parseQemuOptions,
+  refuse,
+  withOperation,
+} from '../model';
+import type {
+  CloudHypervisorOptionsInput,
+  FirecrackerOptionsInput,
+  LibvirtOptionsInput,
+  QemuOptionsInput,
+  Role,
+  VnicConfig,
+} from '../model';
 import type { KnownLink, KnownVnic } from '../topology';
+import {
+  cloudHypervisorArgsOf,
+  firecrackerInterfaceOf,
+  libvirtInterfaceOf,
+  qemuArgsOf,
+} from './card';
+import type { Card } from './card';
 
 /**
  * A workload's interface on its tenant's network. An immutable value, safe to serialise.
@@ -32,7 +54,15 @@ export class Vnic {
   readonly concId: string;
   declare readonly vnicId?: string;
   declare readonly instanceId?: string;
-  /** Open descriptors of a multi-queue tap, one for each queue; whoever created the VNIC owns them. */
+  /** A tap with several queues. Whoever opens it by name must ask for several too. */
+  declare readonly multiQueue?: true;
+  /** How many queues a multi-queue tap was made with, where the configuration says it. */
+  declare readonly queues?: number;
+  /**
+   * Open descriptors of a multi-queue tap, one for each queue; whoever created the VNIC owns them. To be
+   * closed once the hypervisor has them: a queue lives as long as one of its descriptors, and the kernel
+   * hands packets to it whether anybody reads them or not.
+   */
   declare readonly fds?: readonly number[];
 
   /** @internal */
@@ -53,46 +83,54 @@ export class Vnic {
     this.concId = ids.concId;
     if (ids.vnicId !== undefined) this.vnicId = ids.vnicId;
     if (ids.instanceId !== undefined) this.instanceId = ids.instanceId;
+    if (known.multiQueue) {
+      this.multiQueue = true;
+      const queues = fds?.length ?? ids.queues ?? 1;
+      if (queues > 1) this.queues = queues;
+    }
     if (fds !== undefined) this.fds = Object.freeze([...fds]);
     Object.freeze(this);
   }
 
   /**
-   * Arguments for QEMU. A multi-queue tap is handed over by descriptor: pass `fds` to the child as
-   * its descriptors 3, 4, … in order (`stdio` of `spawn`).
+   * Arguments for QEMU. The tap is opened by its name, so QEMU must run in its namespace; where there
+   * are {@link fds} they are handed over instead: pass them to the child as its descriptors 3, 4, … in
+   * order (`stdio` of `spawn`).
    */
-  qemuArgs(id = 'net0'): string[] {
-    const mac = this.mac === undefined ? '' : `,mac=${this.mac}`;
-    if (this.fds === undefined) {
-      const netdev = `tap,id=${id},ifname=${this.linkName},script=no,downscript=no`;
-      return ['-netdev', netdev, '-device', `virtio-net-pci,netdev=${id}${mac}`];
-    }
-    const fds = this.fds.map((_fd, index) => String(FIRST_CHILD_FD + index)).join(':');
-    // Two vectors for each queue, one for control, one for configuration (virtio 1.2, 5.1).
-    const vectors = String(2 * this.fds.length + 2);
-    return [
-      '-netdev',
-      `tap,id=${id},fds=${fds}`,
-      '-device',
-      `virtio-net-pci,netdev=${id}${mac},mq=on,vectors=${vectors}`,
-    ];
+  qemuArgs(options: QemuOptionsInput = {}): string[] {
+    return qemuArgsOf(this.#card('qemuArgs'), parseQemuOptions(options));
   }
 
-  /** The element of `network-interfaces` in a Firecracker configuration. */
-  firecrackerInterface(id = 'eth0'): Record<string, string> {
-    const mac = this.mac === undefined ? {} : { guest_mac: this.mac };
-    return { iface_id: id, host_dev_name: this.linkName, ...mac };
+  /**
+   * The element of `network-interfaces` in a Firecracker configuration.
+   *
+   * @throws {@link APIError} `SNNET_INPUT_INVALID` for a tap of several queues: Firecracker knows none.
+   */
+  firecrackerInterface(options: FirecrackerOptionsInput = {}): Record<string, string | number> {
+    const card = this.#card('firecrackerInterface');
+    return firecrackerInterfaceOf(card, parseFirecrackerOptions(options));
   }
 
-  /** Arguments for Cloud Hypervisor. */
-  cloudHypervisorArgs(): string[] {
-    const mac = this.mac === undefined ? '' : `,mac=${this.mac}`;
-    const queues = this.fds === undefined ? '' : `,num_queues=${String(2 * this.fds.length)}`;
-    return ['--net', `tap=${this.linkName}${mac}${queues}`];
+  /** Arguments for Cloud Hypervisor: by name, or with the {@link fds} as for QEMU. */
+  cloudHypervisorArgs(options: CloudHypervisorOptionsInput = {}): string[] {
+    return cloudHypervisorArgsOf(
+      this.#card('cloudHypervisorArgs'),
+      parseCloudHypervisorOptions(options),
+    );
+  }
+
+  /** The `<interface>` of a libvirt domain (libvirt 5.7 or later), which opens the tap by its name. */
+  libvirtInterface(options: LibvirtOptionsInput = {}): string {
+    return libvirtInterfaceOf(this.#card('libvirtInterface'), parseLibvirtOptions(options));
+  }
+
+  #card(operation: string): Card {
+    const { role, linkName, mac, mtu, queues } = this;
+    if (role !== 'vm') withOperation(operation, () => refuse(role, 'role', 'the VNIC of a VM'));
+    const descriptors = this.fds?.length ?? 0;
+    return { linkName, mac, mtu, descriptors, multiQueue: this.multiQueue === true, queues };
   }
 }
-
-const FIRST_CHILD_FD = 3;
 
 /** Who a VNIC is, as far as it is known. */
 export interface VnicIds {
@@ -102,11 +140,12 @@ export interface VnicIds {
   readonly vnicId?: string | undefined;
   readonly instanceId?: string | undefined;
   readonly mac?: string | undefined;
+  readonly queues?: number | undefined;
 }
 
 export function idsOf(config: VnicConfig): VnicIds {
-  const { tenantId, subnetId, concId, vnicId, instanceId, vnicMac } = config;
-  return { tenantId, subnetId, concId, vnicId, instanceId, mac: vnicMac };
+  const { tenantId, subnetId, concId, vnicId, instanceId, vnicMac, queues } = config;
+  return { tenantId, subnetId, concId, vnicId, instanceId, mac: vnicMac, queues };
 }
 
 /** A CNCI VM's interface on the physical network: a macvtap. An immutable value, safe to serialise. */
@@ -135,14 +174,31 @@ export class CnciVnic {
     Object.freeze(this);
   }
 
-  /** The character device that the hypervisor opens. */
+  /**
+   * The character device that the hypervisor opens. In another network namespace than the first the
+   * name may be another link's: docs/vm.md says how to make a node of one's own.
+   */
   get devicePath(): string {
     return `/dev/tap${String(this.ifIndex)}`;
   }
 
   /** Arguments for QEMU; open {@link devicePath} read-write and pass it to the child as descriptor 3. */
-  qemuArgs(id = 'net0'): string[] {
-    const device = `virtio-net-pci,netdev=${id},mac=${this.mac}`;
-    return ['-netdev', `tap,id=${id},fd=${String(FIRST_CHILD_FD)}`, '-device', device];
+  qemuArgs(options: QemuOptionsInput = {}): string[] {
+    return qemuArgsOf(this.#card(), parseQemuOptions(options));
+  }
+
+  /** Arguments for Cloud Hypervisor, which gets the descriptor in the same way. */
+  cloudHypervisorArgs(options: CloudHypervisorOptionsInput = {}): string[] {
+    return cloudHypervisorArgsOf(this.#card(), parseCloudHypervisorOptions(options));
+  }
+
+  /** The `<interface>` of a libvirt domain (libvirt 5.7 or later), which opens the device itself. */
+  libvirtInterface(options: LibvirtOptionsInput = {}): string {
+    return libvirtInterfaceOf(this.#card(), parseLibvirtOptions(options));
+  }
+
+  #card(): Card {
+    const { linkName, mac, mtu } = this;
+    return { linkName, mac, mtu, descriptors: 1, multiQueue: false };
   }
 }

@@ -3,6 +3,22 @@ export type { Attach, AttachInput, ContainerRoute, ContainerRouteInput } from '.
 export type { Brand } from './brand';
 export { parseCallOptions, parseTimeoutMs } from './call-options';
 export type { CallOptions, CallOptionsInput } from './call-options';
+export {
+  parseCloudHypervisorOptions,
+  parseFirecrackerOptions,
+  parseLibvirtOptions,
+  parseQemuOptions,
+} from './card-options';
+export type {
+  CloudHypervisorOptions,
+  CloudHypervisorOptionsInput,
+  FirecrackerOptions,
+  FirecrackerOptionsInput,
+  LibvirtOptions,
+  LibvirtOptionsInput,
+  QemuOptions,
+  QemuOptionsInput,
+} from './card-options';
 export { parseCnciOptions, parseRemoteSubnet } from './cnci-options';
 export type {
   CnciOptions,

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 
-import { ipLink } from '../support/oracle';
+import { bridgeFdb, ipLink } from '../support/oracle';
 import { needs, whereabouts } from '../support/reasons';
 import { Sandbox } from '../support/sandbox';
 import {
@@ -287,6 +287,51 @@ needs('gretap')('a GRE key has 32 bits', async () => {
   const config = vnicConfig(0, { subnetKey: 0xffff_fffe });
   expect((await node.createVnic(config)).event?.subnetKey).toBe(0xffff_fffe);
   await node.destroyVnic(config);
+  await node.settle();
+});
+
+needs('vxlan')(
+  'a workload that was behind the tunnel until now is pinned to its port',
+  async () => {
+    await using box = await Sandbox.open();
+    const ns = await makeHost(box);
+    await using node = await openNode(ns);
+    await node.createVnic(vnicConfig());
+    const [tunnel] = (await ourLinks(ns)).tunnels;
+    const config = vnicConfig(1);
+    // As the bridge learns it from what comes in.
+    await box.exec(ns, [
+      ...['bridge', 'fdb', 'add', config.vnicMac, 'dev', tunnel?.ifname ?? ''],
+      ...['master', 'dynamic'],
+    ]);
+    const { vnic, created } = await node.createVnic(config);
+    expect(created).toBe(true);
+    const entries = (await bridgeFdb(ns)).filter(({ mac }) => mac === config.vnicMac);
+    // A kernel with VLAN filtering has it once more for the VLAN of untagged frames.
+    expect(entries.length).toBeGreaterThan(0);
+    for (const entry of entries) {
+      expect(entry).toMatchObject({ ifname: vnic.linkName, state: 'static', flags: ['sticky'] });
+    }
+    await node.resetNetwork();
+    await node.settle();
+  },
+);
+
+needs('vxlan')('two workloads of a subnet with one MAC are refused by the field', async () => {
+  await using box = await Sandbox.open();
+  const ns = await makeHost(box);
+  await using node = await openNode(ns);
+  const { vnic } = await node.createVnic(vnicConfig());
+  const { vnicMac } = vnicConfig();
+  expect(await errorOf(node.createVnic(vnicConfig(1, { vnicMac })))).toMatchObject({
+    code: 'SNNET_VNIC_CONFLICT',
+    field: 'vnicMac',
+    value: vnicMac,
+  });
+  const entries = (await bridgeFdb(ns)).filter(({ mac }) => mac === vnicMac);
+  expect([...new Set(entries.map(({ ifname }) => ifname))]).toEqual([vnic.linkName]);
+  expect((await ourLinks(ns)).vnics).toHaveLength(1);
+  await node.resetNetwork();
   await node.settle();
 });
 

@@ -221,6 +221,31 @@ test('a VM is told nothing of container networks, and the first container adds i
   await node.settle();
 });
 
+test('events have words, and numbers that are the original’s on the wire (14)', async () => {
+  await using box = await Sandbox.open();
+  const ns = await makeHost(box);
+  await using node = await openNode(ns);
+  const numbers: unknown[] = [];
+  const note = (result: {
+    readonly event?: { readonly kind: string; readonly code: number };
+    readonly container?: { readonly kind: string; readonly code: number };
+  }): void => {
+    const { event, container } = result;
+    numbers.push([event?.kind, event?.code, container?.kind, container?.code]);
+  };
+  const configs = [0, 1].map((n) => vnicConfig(n, { role: 'container' }));
+  for (const config of configs) note(await node.createVnic(config));
+  for (const config of configs) note(await node.destroyVnic(config));
+  // There is no 1: the original's constants began to count on their second line.
+  expect(numbers).toEqual([
+    ['tunnel-add', 2, 'container-network-add', 2],
+    [undefined, undefined, 'container-network-info', 0],
+    [undefined, undefined, undefined, undefined],
+    ['tunnel-del', 4, 'container-network-del', 4],
+  ]);
+  await node.settle();
+});
+
 test('a failed create never comes with an event (15)', async () => {
   await using box = await Sandbox.open();
   const ns = await makeHost(box);

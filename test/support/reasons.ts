@@ -46,6 +46,11 @@ const CAPABILITIES = {
   gdb: program('gdb'),
   strace: program('strace'),
   gcc: program('gcc'),
+  // Guests run this machine's own processor's code, with a kernel that Debian has for it.
+  qemu: {
+    reason: 'no-qemu-for-x86-64',
+    probe: () => process.arch === 'x64' && program('qemu-system-x86_64').probe(),
+  },
 } as const satisfies Record<string, { reason: string; probe: () => boolean }>;
 
 export type Capability = keyof typeof CAPABILITIES;

@@ -6,6 +6,7 @@ import { needs } from '../support/reasons';
 import { run } from '../support/run';
 import { Sandbox } from '../support/sandbox';
 import type { Namespace } from '../support/sandbox';
+import { VmImage } from '../support/vm';
 
 const SOURCES = join(PACKAGE_ROOT, 'examples');
 const NAMES = readdirSync(SOURCES)
@@ -20,9 +21,13 @@ async function uplinked(box: Sandbox): Promise<Namespace> {
   return ns;
 }
 
-async function runExample(name: string, ns: Namespace): Promise<string> {
+async function runExample(
+  name: string,
+  ns: Namespace,
+  { env = {}, timeoutMs = 20_000 }: { env?: Record<string, string>; timeoutMs?: number } = {},
+): Promise<string> {
   const file = join('dist-test', 'examples', `${name}.js`);
-  const result = await runChild({ file }, { env: { SNNET_NETNS: ns.name } });
+  const result = await runChild({ file }, { env: { SNNET_NETNS: ns.name, ...env }, timeoutMs });
   expect(result).toMatchObject({ status: 0, stderr: '' });
   return result.stdout;
 }
@@ -56,6 +61,35 @@ needs('tap')('multi-queue-vm hands out four descriptors', async () => {
   expect(output).toMatch(/^svn_[0-9a-f]+ has 4 queues\n/);
   expect(output).toContain('fds=3:4:5:6');
 });
+
+for (const queues of [1, 2]) {
+  const title = `vm runs a machine whose card has ${String(queues)} queues`;
+  needs('tap', 'qemu')(
+    title,
+    async () => {
+      using image = await VmImage.make();
+      await using box = await Sandbox.open();
+      // What the machine does, instead of being spoken to.
+      const run =
+        'cat /sys/class/net/eth0/mtu /sys/class/net/eth0/address; ls /sys/class/net/eth0/queues';
+      const env = {
+        SNNET_KERNEL: image.kernel,
+        SNNET_INITRD: image.initrd,
+        SNNET_APPEND: `${image.append} run="${run}"`,
+        SNNET_QUEUES: String(queues),
+      };
+      const output = await runExample('vm', await uplinked(box), { env, timeoutMs: 90_000 });
+      expect(output).toContain('tell the concentrator tunnel-add\n');
+      expect(output).toMatch(queues === 1 ? /ifname=svn_/ : / tap,id=net0,fds=3:4 /);
+      const [, said = ''] = output.split('host_mtu=');
+      const words = said.split(/\s+/);
+      expect(words).toEqual(expect.arrayContaining(['1450', '02:00:ac:10:01:05', 'rx-0']));
+      expect(words.includes('rx-1')).toBe(queues === 2);
+      expect(output).toMatch(/QEMU ended with 0\nVNICs left 0\n$/);
+    },
+    120_000,
+  );
+}
 
 test('dry-run prints commands and makes nothing', async () => {
   await using box = await Sandbox.open();

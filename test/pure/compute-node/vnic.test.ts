@@ -25,26 +25,79 @@ test('a launcher gets what it pastes, for one queue', () => {
     '-netdev',
     'tap,id=net0,ifname=svn_1,script=no,downscript=no',
     '-device',
-    'virtio-net-pci,netdev=net0,mac=02:00:ac:10:00:02',
+    'virtio-net-pci,netdev=net0,mac=02:00:ac:10:00:02,host_mtu=1450',
   ]);
-  expect(vnic.firecrackerInterface('eth1')).toEqual({
+  expect(vnic.firecrackerInterface({ id: 'eth1' })).toEqual({
     iface_id: 'eth1',
     host_dev_name: 'svn_1',
     guest_mac: '02:00:ac:10:00:02',
   });
+  expect(vnic.firecrackerInterface({ mtu: true })).toMatchObject({ mtu: 1450 });
   expect(vnic.cloudHypervisorArgs()).toEqual(['--net', 'tap=svn_1,mac=02:00:ac:10:00:02']);
+  expect(vnic.libvirtInterface().split('\n')).toEqual([
+    "<interface type='ethernet'>",
+    "  <mac address='02:00:ac:10:00:02'/>",
+    "  <target dev='svn_1' managed='no'/>",
+    "  <model type='virtio'/>",
+    "  <mtu size='1450'/>",
+    '</interface>',
+  ]);
 });
 
+const several: KnownVnic = { ...known, multiQueue: true };
+
 test('a launcher gets what it pastes, for several queues', () => {
-  const vnic = new Vnic(known, ids, [20, 21, 22, 23]);
-  expect(vnic.qemuArgs('a')).toEqual([
+  const vnic = new Vnic(several, ids, [20, 21, 22, 23]);
+  expect(vnic.qemuArgs({ id: 'a', firstFd: 10 })).toEqual([
     '-netdev',
-    'tap,id=a,fds=3:4:5:6',
+    'tap,id=a,fds=10:11:12:13',
     '-device',
-    'virtio-net-pci,netdev=a,mac=02:00:ac:10:00:02,mq=on,vectors=10',
+    'virtio-net-pci,netdev=a,mac=02:00:ac:10:00:02,host_mtu=1450,mq=on,vectors=10',
+  ]);
+  expect(vnic.cloudHypervisorArgs()[1]).toBe('fd=[3,4,5,6],mac=02:00:ac:10:00:02,num_queues=8');
+  expect(vnic.libvirtInterface({ vhost: true })).toContain("<driver name='vhost' queues='4'/>");
+  expect([Object.isFrozen(vnic.fds), vnic.queues]).toEqual([true, 4]);
+});
+
+test('a tap of several queues that is there already is opened by its name', () => {
+  const vnic = new Vnic(several, { ...ids, queues: 4 }, undefined);
+  expect(vnic.qemuArgs()[1]).toBe('tap,id=net0,ifname=svn_1,script=no,downscript=no,queues=4');
+  expect(vnic.qemuArgs({ queues: 2, vhost: false })).toEqual([
+    '-netdev',
+    'tap,id=net0,ifname=svn_1,script=no,downscript=no,queues=2,vhost=off',
+    '-device',
+    'virtio-net-pci,netdev=net0,mac=02:00:ac:10:00:02,host_mtu=1450,mq=on,vectors=6',
   ]);
   expect(vnic.cloudHypervisorArgs()[1]).toBe('tap=svn_1,mac=02:00:ac:10:00:02,num_queues=8');
-  expect(Object.isFrozen(vnic.fds)).toBe(true);
+});
+
+test('what a hypervisor could not open is refused by the field', () => {
+  const one = new Vnic(known, ids, undefined);
+  const unknown = new Vnic(several, ids, undefined);
+  const handed = new Vnic(several, ids, [20, 21]);
+  const container = new Vnic({ ...known, role: 'container' }, ids, undefined);
+  const refused: readonly (readonly [() => unknown, string])[] = [
+    [() => one.qemuArgs({ queues: 2 }), 'queues'],
+    [() => unknown.qemuArgs(), 'queues'],
+    [() => unknown.cloudHypervisorArgs({ queues: 1 }), 'queues'],
+    [() => unknown.firecrackerInterface(), 'queues'],
+    [() => handed.qemuArgs({ queues: 3 }), 'queues'],
+    [() => container.libvirtInterface(), 'role'],
+    [() => one.qemuArgs({ id: 'a,b' }), 'id'],
+    [() => one.qemuArgs({ firstFd: -1 }), 'firstFd'],
+    [() => one.qemuArgs({ vhost: 'on' as never }), 'vhost'],
+    [() => one.firecrackerInterface({ id: 'net.0' }), 'id'],
+  ];
+  for (const [act, field] of refused) {
+    expect(act).toThrow(expect.objectContaining({ field }) as Error);
+  }
+  expect(() => one.qemuArgs(null as never)).toThrow('Expected an object for options');
+});
+
+test('signs in a name that somebody gave a tap stay what they are', () => {
+  const vnic = new Vnic({ ...known, linkName: "a,b&'<" }, ids, undefined);
+  expect(vnic.qemuArgs()[1]).toContain(",ifname=a,,b&'<,");
+  expect(vnic.libvirtInterface()).toContain("dev='a,b&amp;&apos;&lt;'");
 });
 
 test('a VNIC that was found says only what is known', () => {
@@ -63,7 +116,7 @@ test('a VNIC that was found says only what is known', () => {
     subnetId: 's',
     concId: 'c',
   });
-  expect(vnic.qemuArgs()[3]).toBe('virtio-net-pci,netdev=net0');
+  expect(vnic.qemuArgs({ mtu: false })[3]).toBe('virtio-net-pci,netdev=net0');
   expect(vnic.firecrackerInterface()).toEqual({ iface_id: 'eth0', host_dev_name: 'svn_1' });
   expect(vnic.cloudHypervisorArgs()).toEqual(['--net', 'tap=svn_1']);
 });
@@ -86,8 +139,10 @@ test('the VNIC of a CNCI is a character device', () => {
     '-netdev',
     'tap,id=net0,fd=3',
     '-device',
-    'virtio-net-pci,netdev=net0,mac=02:00:00:00:00:77',
+    'virtio-net-pci,netdev=net0,mac=02:00:00:00:00:77,host_mtu=1450',
   ]);
+  expect(vnic.cloudHypervisorArgs({ firstFd: 5 })).toEqual(['--net', 'fd=5,mac=02:00:00:00:00:77']);
+  expect(vnic.libvirtInterface()).toContain("<target dev='svn_1' managed='no'/>");
 });
 
 const config = parseVnicConfig(
