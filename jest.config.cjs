@@ -42,7 +42,7 @@ module.exports = {
   ...(guest ? {} : { cacheDirectory: join(__dirname, 'node_modules', '.cache', 'jest') }),
   // Every kernel test has namespaces of its own. A guest has one processor.
   maxWorkers: guest ? 1 : 2,
-  testTimeout: guest ? 120_000 : 30_000,
+  testTimeout: guest || process.env.SNNET_SANITIZER ? 120_000 : 30_000,
   globalSetup: join(compiled, 'support', 'jest-global-setup.js'),
   globalTeardown: join(compiled, 'support', 'jest-global-teardown.js'),
   setupFilesAfterEnv: [join(compiled, 'support', 'jest-setup.js')],

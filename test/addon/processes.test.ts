@@ -128,7 +128,7 @@ test('a handle that goes in the middle of a program takes it along', async () =>
         })();\`, { eval: true });
       worker.once('message', async () => {
         await worker.terminate();
-        process.exit(execFileSync('sh', ['-c', 'pgrep -P ' + process.pid + ' -x sleep || true']).length);
+        process.exit(execFileSync('sh', ['-c', 'pgrep -P ' + process.pid + ' -x sleep || true'], { env: { PATH: process.env.PATH } }).length);
       });`,
   });
   expect(stderr).not.toMatch(/Sanitizer|runtime error:/);

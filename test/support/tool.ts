@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcessByStdio } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { collect, patience, until } from './run';
+import { collect, environmentOf, patience, until } from './run';
 
 export interface ToolOptions {
   /** The tool is ready as soon as its output (either stream) matches this. */
@@ -19,7 +19,10 @@ export class Tool implements AsyncDisposable {
 
   private constructor(argv: readonly [string, ...string[]]) {
     const [command, ...args] = argv;
-    this.#child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: environmentOf([command, ...args]),
+    });
     this.#stdout = collect(this.#child.stdout);
     this.#stderr = collect(this.#child.stderr);
     this.#ended = new Promise((resolve) => {
