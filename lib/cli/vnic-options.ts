@@ -22,12 +22,14 @@ const VNIC_FIELDS = [
   ['vnicIp', '--vnic-ip <address>', "the workload's address"],
   ['vnicMac', '--vnic-mac <mac>', "the workload's MAC address"],
   ['subnet', '--subnet <cidr>', "the subnet's network"],
+  ['altName', '--alt-name <name>', "one more name of the host's end, to find it again by"],
 ] as const;
 
 const VNIC_NUMBERS = [
   ['subnetKey', '--subnet-key <number>', 'GRE key, or VXLAN or Geneve network identifier'],
   ['mtu', '--mtu <bytes>', 'default: what fits through the tunnel'],
   ['queues', '--queues <number>', "queues of a VM's tap"],
+  ['owner', '--owner <uid>', 'the user who may open the tap (default: 0)'],
 ] as const;
 
 const CNCI_VNIC_FIELDS = [
@@ -46,6 +48,9 @@ const CONFIG = new Option(
 export function addVnicOptions(command: Command): Command {
   for (const [, flags, text] of VNIC_FIELDS) command.option(flags, text);
   for (const [, flags, text] of VNIC_NUMBERS) command.option(flags, text, parseNumber);
+  command
+    .option('--attach <netns>', "makes the container's end inside this network namespace")
+    .option('--attach-ifname <name>', 'its name there (default: eth0)');
   return command.addOption(CONFIG).addOption(DRY_RUN);
 }
 
@@ -54,11 +59,19 @@ export function addCnciVnicOptions(command: Command): Command {
   return command.addOption(CONFIG).addOption(DRY_RUN);
 }
 
+type VnicFlags = ConfigFlags &
+  Partial<Omit<VnicConfigInput, 'attach'>> & {
+    readonly attach?: string;
+    readonly attachIfname?: string;
+  };
+
 /** The configuration from the file and the options; the library parses it. */
-export function toVnicConfig(flags: ConfigFlags & Partial<VnicConfigInput>): VnicConfigInput {
+export function toVnicConfig(flags: VnicFlags): VnicConfigInput {
   const names = [...VNIC_FIELDS, ...VNIC_NUMBERS].map(([name]) => name);
   const values = Object.fromEntries(names.map((name) => [name, flags[name]]));
-  return { ...fromFile(flags), ...given(values) } as unknown as VnicConfigInput;
+  const { attach: netns, attachIfname: ifname } = flags;
+  const attach = netns === undefined ? undefined : given({ netns, ifname });
+  return { ...fromFile(flags), ...given({ ...values, attach }) } as unknown as VnicConfigInput;
 }
 
 type CnciVnicFlags = Partial<Omit<CnciVnicConfigInput, 'mode'>> & { readonly macvtapMode?: string };

@@ -221,7 +221,7 @@ function planPort(
   const alias = formatAlias({ type: 'cn-vnic', scope, vnicIp: config.vnicIp });
   const spec = { alias, mtu, master, altName: config.altName };
   return config.role === 'vm'
-    ? planTapVnic(host.chooser, { ...spec, queues: config.queues })
+    ? planTapVnic(host.chooser, { ...spec, queues: config.queues, owner: config.owner })
     : planVethVnic(host.chooser, { ...spec, mac: config.vnicMac, attach: config.attach });
 }
 

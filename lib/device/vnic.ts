@@ -13,7 +13,7 @@ interface PortSpec {
 /** A VM's port: its MAC is the hypervisor's business. */
 export function planTapVnic(
   chooser: Chooser,
-  spec: PortSpec & { readonly queues: number },
+  spec: PortSpec & { readonly queues: number; readonly owner: number },
 ): TapCreate {
   return {
     op: 'tap.create',
@@ -21,6 +21,7 @@ export function planTapVnic(
     ifindex: chooser.ifindex(),
     queues: spec.queues,
     handOut: spec.queues > 1,
+    owner: spec.owner,
     mtu: spec.mtu,
     master: spec.master,
     alias: spec.alias,

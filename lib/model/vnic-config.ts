@@ -54,6 +54,11 @@ export interface VnicConfigInput {
   /** Queues of a VM's tap, 1 to 256 (the kernel's limit); more than one hands out file descriptors. Default: 1. */
   readonly queues?: number | undefined;
   /**
+   * Who may open a VM's tap by its name: the number of the user that the hypervisor runs as. Whoever has
+   * CAP_NET_ADMIN may too. Default: 0, root alone.
+   */
+  readonly owner?: number | undefined;
+  /**
    * One more name of the host's end (`ip`: altname), 1 to 127 bytes, which no other link has. The kernel
    * keeps it: a process that starts anew recognises the VNIC by it.
    */
@@ -80,6 +85,7 @@ export interface VnicConfig {
   readonly subnetKey: TunnelKey;
   readonly mtu?: number;
   readonly queues: number;
+  readonly owner: number;
   readonly altName?: string;
   readonly attach?: Attach;
 }
@@ -87,6 +93,11 @@ export interface VnicConfig {
 /** Parses how many queues a tap has, 1 to 256. */
 export function parseQueues(value: unknown, field: string): number {
   return parseInteger(value, field, { least: 1, most: MOST_QUEUES });
+}
+
+/** Parses the number of a user; the last of 32 bits stands for nobody. */
+export function parseUser(value: unknown, field: string): number {
+  return parseInteger(value, field, { least: 0, most: 0xffff_fffe });
 }
 
 export function parseRole(value: unknown, field: string): Role {
@@ -102,6 +113,7 @@ const otherFields = {
   subnetKey: parseTunnelKey,
   mtu: optional(parseMtu),
   queues: withDefault(parseQueues, 1),
+  owner: withDefault(parseUser, 0),
   altName: optional(parseAltName),
   attach: optional(parseAttach),
 };

@@ -200,7 +200,8 @@ function describeTap(step: TapCreate, device: Device): string {
   const multi = step.queues > 1 ? ` multi_queue # ${String(step.queues)} queues` : '';
   const addrgen = step.ipv6LinkLocal === false ? 'addrgenmode none' : '';
   const set = join(`ip link set ${step.ifname}`, words(step, device), addrgen);
-  return `ip tuntap add ${step.ifname} mode tap${multi}\n${set}${altNameWords(step)}${settingWords(step, step.ifname)}`;
+  const user = step.owner === undefined ? '' : ` user ${String(step.owner)}`;
+  return `ip tuntap add ${step.ifname} mode tap${user}${multi}\n${set}${altNameWords(step)}${settingWords(step, step.ifname)}`;
 }
 
 function describeSet(step: LinkSet, device: Device): string {

@@ -111,6 +111,11 @@ export interface TapCreate extends LinkAttributes {
   readonly queues: number;
   /** Leaves the queues' descriptors open and returns them; the caller owns them. */
   readonly handOut: boolean;
+  /**
+   * The number of the user who may attach to it by its name, beside those who may change the network.
+   * Left out: anybody who can open `/dev/net/tun`.
+   */
+  readonly owner?: number;
   readonly ipv6LinkLocal?: false;
   readonly altName?: string;
 }

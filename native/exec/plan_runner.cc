@@ -202,6 +202,9 @@ bool PlanRunner::OpenTaps(Progress& progress, size_t first, size_t end) {
     const auto* create = std::get_if<CreateTap>(&progress.plan.steps[i].step.action);
     if (create == nullptr || FailsAt(progress.plan.fault, i)) continue;
     auto tap = sys::Tap::Create(probe_.get(), create->ifname, create->ifindex, create->queues);
+    if (tap && create->owner) {
+      if (auto owned = tap->SetOwner(*create->owner); !owned) tap = owned.error();
+    }
     if (tap) {
       progress.taps.emplace(i, std::move(*tap));
       continue;

@@ -23,6 +23,8 @@ struct CreateTap {
   uint32_t ifindex = 0;
   uint32_t queues = 1;
   bool hand_out = false;
+  // A user's number; without one, anybody who can open /dev/net/tun attaches to it.
+  std::optional<uint32_t> owner;
   rtnl::LinkAttributes attributes;
 };
 struct SetLink {

@@ -22,6 +22,7 @@ constexpr size_t kPathBytes = 4095;    // PATH_MAX less its zero
 constexpr uint32_t kMaxIndex = 0x7fffffff;
 constexpr uint32_t kMaxVni = 0xffffff;
 constexpr uint32_t kMaxU32 = 0xffffffff;
+constexpr uint32_t kMaxUser = 0xfffffffe;  // the last stands for nobody
 constexpr uint32_t kMaxQueues = 256;  // MAX_TAP_QUEUES
 
 uint32_t Index(const Reader& from, const char* name = "ifindex") {
@@ -154,6 +155,7 @@ exec::Action DecodeTapCreate(const Reader& from) {
   to.ifindex = Index(from);
   to.queues = from.Number("queues", 1, kMaxQueues);
   to.hand_out = from.Flag("handOut");
+  to.owner = from.MaybeNumber("owner", 0, kMaxUser);
   to.attributes = DecodeAttributes(from);
   return to;
 }

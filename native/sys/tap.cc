@@ -53,6 +53,13 @@ Result<Tap> Tap::Create(int socket_fd, const std::string& ifname, uint32_t ifind
   return tap;
 }
 
+Status Tap::SetOwner(uint32_t uid) {
+  if (ioctl(queues_.front().get(), TUNSETOWNER, static_cast<unsigned long>(uid)) != 0) {
+    return LastError("ip tuntap add " + ifname_ + " mode tap user " + std::to_string(uid));
+  }
+  return Ok();
+}
+
 Status Tap::Persist() {
   if (ioctl(queues_.front().get(), TUNSETPERSIST, 1) != 0) {
     return LastError("make tap " + ifname_ + " persistent");

@@ -19,6 +19,8 @@ class Tap {
   static Result<Tap> Create(int socket_fd, const std::string& ifname, uint32_t ifindex,
                             uint32_t queues);
 
+  // From then on only this user, and whoever may change the network, attaches to it by its name.
+  Status SetOwner(uint32_t uid);
   Status Persist();
   std::vector<UniqueFd> TakeQueues() { return std::move(queues_); }
 

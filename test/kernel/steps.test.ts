@@ -4,6 +4,7 @@ import { LINK_COLUMNS } from '#lib/kernel/decode';
 import type { LinkCreate, Step } from '#lib/plan/index';
 import { ipAddresses, ipLink } from '../support/oracle';
 import { has, needs } from '../support/reasons';
+import { run } from '../support/run';
 import { Bed } from './helpers/bed';
 
 const MAC = '02:00:00:00:0a:01';
@@ -176,6 +177,38 @@ test('a tap lasts, and belongs to its bridge', async () => {
     info_data: { type: 'tap', persist: true },
   });
   expect((await bed.row('k-tap')).data).toEqual({ multiQueue: false, persistent: true });
+});
+
+needs('python3', 'real-root')('a tap with an owner is nobody else’s', async () => {
+  await bed.run([
+    {
+      op: 'tap.create',
+      ifname: 'k-own',
+      ifindex: nextIndex(),
+      queues: 1,
+      handOut: false,
+      owner: 107,
+    },
+  ]);
+  const { stdout } = await run(['ip', '-n', bed.ns.name, 'tuntap', 'show']);
+  expect(stdout).toMatch(/^k-own: .*\buser 107\b/m);
+  // TUNSETIFF by a user with no capabilities; the device itself is open to him.
+  const program = (uid: number): string => `import fcntl, os, struct
+fd = os.open('/dev/net/tun', os.O_RDWR)
+os.setgroups([])
+os.setresgid(${uid}, ${uid}, ${uid})
+os.setresuid(${uid}, ${uid}, ${uid})
+try:
+    fcntl.ioctl(fd, 0x400454ca, struct.pack('16sH22x', b'k-own', 0x1002))
+    print('attached')
+except OSError as error:
+    print(error.errno)`;
+  const attach = async (uid: number): Promise<string> => {
+    const inside = ['nsenter', `--net=${bed.ns.path}`, 'python3', '-c', program(uid)];
+    return (await run(inside)).stdout.trim();
+  };
+  expect(await attach(107)).toBe('attached');
+  expect(await attach(108)).toBe('1');
 });
 
 test('the queues of a tap are handed out, and are what they should be', async () => {

@@ -46,6 +46,7 @@ const CAPABILITIES = {
   gdb: program('gdb'),
   strace: program('strace'),
   gcc: program('gcc'),
+  python3: program('python3'),
   // Guests run this machine's own processor's code, with a kernel that Debian has for it.
   qemu: {
     reason: 'no-qemu-for-x86-64',
@@ -74,8 +75,8 @@ const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
     'no-gdb',
     'no-strace',
   ],
-  '6.1': ['kernel-has-no-netkit', 'kernel-has-no-nft-persist', 'no-strace'],
-  '6.12': ['no-strace', 'no-iptables-nft', 'no-iptables-legacy'],
+  '6.1': ['kernel-has-no-netkit', 'kernel-has-no-nft-persist', 'no-strace', 'no-python3'],
+  '6.12': ['no-strace', 'no-python3', 'no-iptables-nft', 'no-iptables-legacy'],
 };
 
 const TITLE = /\[skipped: ([a-z0-9-]+)\]$/;

@@ -62,8 +62,8 @@ const steps: readonly (readonly [string, Step, string])[] = [
   ],
   [
     'a tap',
-    planTapVnic(chooser(), { ...port, queues: 4 }),
-    'ip tuntap add svn_1 mode tap multi_queue # 4 queues\nip link set svn_1 mtu 1400 master #5 alias "v" up addrgenmode none',
+    planTapVnic(chooser(), { ...port, queues: 4, owner: 107 }),
+    'ip tuntap add svn_1 mode tap user 107 multi_queue # 4 queues\nip link set svn_1 mtu 1400 master #5 alias "v" up addrgenmode none',
   ],
   [
     'a veth pair',
@@ -110,6 +110,6 @@ test('a VXLAN device without a remote learns, one with a remote need not', () =>
 });
 
 test('descriptors are handed out where there are several queues', () => {
-  expect(planTapVnic(chooser(), { ...port, queues: 1 }).handOut).toBe(false);
-  expect(planTapVnic(chooser(), { ...port, queues: 2 }).handOut).toBe(true);
+  expect(planTapVnic(chooser(), { ...port, queues: 1, owner: 0 }).handOut).toBe(false);
+  expect(planTapVnic(chooser(), { ...port, queues: 2, owner: 0 }).handOut).toBe(true);
 });

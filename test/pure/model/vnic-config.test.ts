@@ -25,6 +25,7 @@ const VALID: VnicConfigInput = {
   subnetKey: 69804,
   mtu: 1400,
   queues: 4,
+  owner: 107,
 };
 
 const REQUIRED = [
@@ -101,6 +102,8 @@ describe('parsing what a VNIC is to be', () => {
     ['mtu', 65536],
     ['queues', 0],
     ['queues', 257],
+    ['owner', -1],
+    ['owner', 2 ** 32 - 1],
   ])('refuses as %s the value %p', (field, value) => {
     expect(refusalOf(() => create({ [field]: value }))).toMatchObject({
       code: 'SNNET_INPUT_INVALID',
