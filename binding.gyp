@@ -38,6 +38,7 @@
         "native/exec/monitor.cc",
         "native/exec/netfilter.cc",
         "native/exec/nft_monitor.cc",
+        "native/exec/other_namespaces.cc",
         "native/exec/plan_runner.cc",
         "native/exec/process_watch.cc",
         "native/exec/step_messages.cc",

@@ -50,6 +50,8 @@ export { probe } from './kernel';
 export type { Capabilities, NftCapabilities } from './kernel';
 export { debugSshPortForIp } from './model';
 export type {
+  AttachInput as Attach,
+  ContainerRouteInput as ContainerRoute,
   CallOptionsInput as CallOptions,
   CnciOptionsInput as CnciOptions,
   DhcpChoiceInput as DhcpChoice,
