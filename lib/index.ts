@@ -12,6 +12,8 @@ export type {
   RemovedSubnet,
   UpdatedNeighbors,
 } from './cnci';
+export { CniServer, formatAttachment, parseAttachment } from './cni';
+export type { Attachment, AttachmentName, CniServerOptions, OnTunnelEvent } from './cni';
 export { CnciVnic, ComputeNode, Vnic } from './compute-node';
 export type {
   ContainerNetwork,
