@@ -12,6 +12,8 @@ export type {
   RemovedSubnet,
   UpdatedNeighbors,
 } from './cnci';
+export { CniServer, formatAttachment, parseAttachment } from './cni';
+export type { Attachment, AttachmentName, CniServerOptions, OnTunnelEvent } from './cni';
 export { CnciVnic, ComputeNode, Vnic } from './compute-node';
 export type {
   ContainerNetwork,
@@ -50,6 +52,8 @@ export { probe } from './kernel';
 export type { Capabilities, NftCapabilities } from './kernel';
 export { debugSshPortForIp } from './model';
 export type {
+  AttachInput as Attach,
+  ContainerRouteInput as ContainerRoute,
   CallOptionsInput as CallOptions,
   CnciOptionsInput as CnciOptions,
   DhcpChoiceInput as DhcpChoice,

@@ -76,6 +76,7 @@ export function checkAgrees(
     ['vnicMac', entry.config?.vnicMac ?? entry.known?.peerMac, config.vnicMac],
     ['vnicId', entry.config?.vnicId, config.vnicId],
     ['subnet', entry.config?.subnet, config.subnet],
+    ['altName', altNameOf(entry, config), config.altName ?? ''],
   ];
   for (const [field, is, asked] of pairs) {
     if (is === undefined || is === asked) continue;
@@ -87,4 +88,11 @@ export function checkAgrees(
       detail: `the VNIC ${entry.ip} has ${field} ${String(is)}, the configuration says ${String(asked)}`,
     });
   }
+}
+
+/** What a VNIC that is not called as the configuration says is called instead. */
+function altNameOf({ known, config: made }: VnicEntry, { altName }: VnicConfig): string | undefined {
+  if (altName === undefined) return undefined;
+  const names = known?.altNames ?? [made?.altName ?? ''];
+  return names.includes(altName) ? altName : names.join(' ');
 }

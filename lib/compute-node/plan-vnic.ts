@@ -9,12 +9,14 @@ import {
   planVethVnic,
 } from '../device';
 import type { Host } from '../host';
-import { mtuFor } from '../model';
-import type { VnicConfig } from '../model';
+import { gatewayOf, mtuFor, prefixLength } from '../model';
+import type { ContainerRoute, Ipv4Cidr, VnicConfig } from '../model';
 import { makePlan } from '../plan';
 import type { FdbStep, LinkCreate, Plan, Step, TapCreate } from '../plan';
 import type { KnownLink, KnownTunnel, KnownVnic } from '../topology';
 import type { Subnet } from './subnet';
+
+const DEFAULT_ROUTE = '0.0.0.0/0' as Ipv4Cidr;
 
 /** What the planners ask of a host. */
 export type PlanningHost = Pick<Host, 'chooser' | 'mode' | 'computeLink' | 'options'>;
@@ -49,7 +51,7 @@ export function planVnicCreation(
   const port = planPort(host, config, { scope: parts.scope, master: bridge.ifIndex, mtu });
   const pins = pin(host, config.vnicMac, port.ifindex);
   return {
-    plan: makePlan('createVnic', [...links, port, ...pins, ...settings]),
+    plan: makePlan('createVnic', [...links, port, ...pins, ...planInside(port, config), ...settings]),
     bridge,
     tunnel,
     madeBridge,
@@ -207,10 +209,39 @@ function planPort(
   { scope, master, mtu }: Place,
 ): Extract<LinkCreate, { kind: 'veth' }> | TapCreate {
   const alias = formatAlias({ type: 'cn-vnic', scope, vnicIp: config.vnicIp });
-  const spec = { alias, mtu, master };
+  const spec = { alias, mtu, master, altName: config.altName };
   return config.role === 'vm'
     ? planTapVnic(host.chooser, { ...spec, queues: config.queues })
-    : planVethVnic(host.chooser, { ...spec, mac: config.vnicMac });
+    : planVethVnic(host.chooser, { ...spec, mac: config.vnicMac, attach: config.attach });
+}
+
+/**
+ * What a container finds in its namespace. It announces its address when it comes up: whoever had the
+ * address before, with another MAC, is forgotten.
+ */
+function planInside(
+  port: Extract<LinkCreate, { kind: 'veth' }> | TapCreate,
+  { attach, vnicIp, subnet }: VnicConfig,
+): Step[] {
+  if (attach === undefined || port.op !== 'link.create') return [];
+  const { netns, ifname } = attach;
+  const { ifindex } = port.peer;
+  const gateway = gatewayOf(subnet);
+  const routes: readonly ContainerRoute[] = attach.routes ?? [{ destination: DEFAULT_ROUTE }];
+  return [
+    {
+      op: 'sysctl.set',
+      netns,
+      name: `net/ipv4/conf/${ifname}/arp_notify`,
+      value: '1',
+      tolerate: ['ENOENT', 'EROFS', 'EACCES'],
+    },
+    { op: 'address.add', netns, ifindex, address: vnicIp, prefixLength: prefixLength(subnet) },
+    { op: 'link.set', netns, ifindex, up: true },
+    ...routes.map(
+      ({ destination, via = gateway }): Step => ({ op: 'route.add', netns, ifindex, destination, via }),
+    ),
+  ];
 }
 
 function toVnic(
@@ -229,5 +260,6 @@ function toVnic(
     multiQueue: config.queues > 1,
     peerName: isVeth ? port.peer.ifname : undefined,
     peerMac: isVeth ? port.peer.address : undefined,
+    altNames: Object.freeze(config.altName === undefined ? [] : [config.altName]),
   };
 }

@@ -189,6 +189,12 @@ export const ERROR_CODES = {
     when: 'A method that changes something was called on a firewall opened with `readOnly`.',
     remedy: 'Open it without `readOnly`; only `state`, `dump`, `audit` and `plan` work with it.',
   },
+  SNNET_NAME_TAKEN: {
+    class: 'APIError',
+    summary: 'An interface of that name is there already',
+    when: 'The container’s namespace has an interface called `attach.ifname`, or another link is called `altName`.',
+    remedy: 'Choose another name, or remove what has it; `ip link show` in that namespace lists the names.',
+  },
   SNNET_NAME_EXHAUSTED: {
     class: 'APIError',
     summary: 'No free link name was found',

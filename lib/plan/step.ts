@@ -64,6 +64,8 @@ export interface VethPeer {
   readonly address?: string;
   readonly mtu?: number;
   readonly txqlen?: number;
+  /** The namespace that it is made in: a path, or a name under `/run/netns`. Left out: the other end's. */
+  readonly netns?: string;
 }
 
 interface LinkCreateBase extends LinkAttributes {
@@ -72,6 +74,8 @@ interface LinkCreateBase extends LinkAttributes {
   readonly ifindex: number;
   /** `false`: no IPv6 link-local address is made on it. */
   readonly ipv6LinkLocal?: false;
+  /** One more name, at most 127 bytes, that no link of the namespace has. */
+  readonly altName?: string;
 }
 
 export type LinkCreate =
@@ -96,6 +100,7 @@ export interface TapCreate extends LinkAttributes {
   /** Leaves the queues' descriptors open and returns them; the caller owns them. */
   readonly handOut: boolean;
   readonly ipv6LinkLocal?: false;
+  readonly altName?: string;
 }
 
 /** Changes a link that is there. */
@@ -217,6 +222,11 @@ export type Step = (
 ) & {
   /** Errors of the kernel that mean "it is so already", by errno name; the step then has no inverse. */
   readonly tolerate?: readonly string[];
+  /**
+   * Another namespace, where it is done: of an address, a route, a sysctl or a change of a link that the
+   * plan made there. It then has no inverse: it goes with that link, which goes with its other end.
+   */
+  readonly netns?: string;
 };
 
 export type StepOp = Step['op'];

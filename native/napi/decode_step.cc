@@ -16,6 +16,8 @@ namespace {
 
 constexpr size_t kNameBytes = 15;    // IFNAMSIZ less its zero
 constexpr size_t kAliasBytes = 255;  // IFALIASZ less its zero
+constexpr size_t kAltNameBytes = 127;  // ALTIFNAMSIZ less its zero
+constexpr size_t kPathBytes = 4095;  // PATH_MAX less its zero
 constexpr uint32_t kMaxIndex = 0x7fffffff;
 constexpr uint32_t kMaxVni = 0xffffff;
 constexpr uint32_t kMaxU32 = 0xffffffff;
@@ -33,6 +35,7 @@ rtnl::LinkAttributes DecodeAttributes(const Reader& from) {
   to.master = from.MaybeNumber("master", 0, kMaxIndex);
   to.up = from.MaybeFlag("up");
   to.alias = from.MaybeText("alias", kAliasBytes);
+  to.alt_name = from.MaybeText("altName", kAltNameBytes);
   to.hairpin = from.MaybeFlag("hairpin");
   to.no_ipv6_link_local = !from.MaybeFlag("ipv6LinkLocal").value_or(true);
   return to;
@@ -48,6 +51,7 @@ rtnl::KindData DecodeVeth(const Reader& from) {
   to.ifname = peer.LinkName("ifname");
   to.ifindex = Index(peer);
   to.attributes = DecodeAttributes(peer);
+  to.netns = peer.MaybeText("netns", kPathBytes).value_or("");
   return to;
 }
 
@@ -245,6 +249,13 @@ const std::map<std::string, ActionDecoder>& ActionDecoders() {
   return decoders;
 }
 
+bool WorksElsewhere(const exec::Action& action) {
+  return std::holds_alternative<exec::SetLink>(action) ||
+         std::holds_alternative<exec::Change<rtnl::Address>>(action) ||
+         std::holds_alternative<exec::Change<rtnl::Route>>(action) ||
+         std::holds_alternative<exec::SetSysctl>(action);
+}
+
 exec::Step DecodeStep(const Reader& from) {
   exec::Step step;
   const auto decoder = ActionDecoders().find(from.Text("op", 32));
@@ -253,6 +264,10 @@ exec::Step DecodeStep(const Reader& from) {
     return step;
   }
   step.action = decoder->second(from);
+  step.netns = from.MaybeText("netns", kPathBytes).value_or("");
+  if (!step.netns.empty() && !WorksElsewhere(step.action)) {
+    from.Fail("netns", "an address, a route, a sysctl or a change of a link");
+  }
   for (const std::string& name : from.Strings("tolerate")) {
     const int code = sys::ErrnoValue(name);
     if (code == 0) from.Fail("tolerate", "names of errors");

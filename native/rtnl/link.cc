@@ -80,6 +80,15 @@ nl::Message ChangeLink(uint32_t ifindex, const LinkAttributes& attributes) {
   return message;
 }
 
+nl::Message AddAltName(uint32_t ifindex, const std::string& name) {
+  nl::Message message(RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND,
+                      "ip link property add " + Device(ifindex) + " altname " + name);
+  message.Header(HeaderFor(ifindex, std::nullopt));
+  nl::Message::Nest names(message, IFLA_PROP_LIST);
+  message.PutString(IFLA_ALT_IFNAME, name);
+  return message;
+}
+
 nl::Message ChangeTunnel(const TunnelChange& change) {
   nl::Message message(RTM_NEWLINK, 0,
                       "ip link set " + Device(change.ifindex) + " type " + change.kind);

@@ -23,6 +23,8 @@ struct LinkAttributes {
   std::optional<uint32_t> master;
   std::optional<bool> up;
   std::optional<std::string> alias;
+  // At creation only.
+  std::optional<std::string> alt_name;
   std::optional<uint32_t> group;
   bool no_ipv6_link_local = false;
   // As a bridge port: frames may leave by the port they came in by.
@@ -33,6 +35,9 @@ struct VethPeer {
   std::string ifname;
   uint32_t ifindex = 0;
   LinkAttributes attributes;
+  // The namespace that it is made in: a path, and its descriptor while the request is sent.
+  std::string netns;
+  int netns_fd = -1;
 };
 struct Macvtap {
   uint32_t mode = 0;  // MACVLAN_MODE_*
@@ -75,6 +80,9 @@ nl::Message CreateLink(const LinkSpec& spec);
 std::optional<nl::Message> FollowLink(uint32_t ifindex, const LinkAttributes& attributes);
 
 nl::Message ChangeLink(uint32_t ifindex, const LinkAttributes& attributes);
+
+// Gives a link one more name, up to 127 bytes, which nothing in the namespace must have.
+nl::Message AddAltName(uint32_t ifindex, const std::string& name);
 
 // Where a tunnel that is there leads; what is absent is left as it is, but of a GRE all is written
 // anew (kernel: net/ipv4/ip_gre.c ipgre_netlink_parms).

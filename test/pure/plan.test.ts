@@ -41,6 +41,21 @@ const STEPS: readonly (readonly [Step, string])[] = [
   [
     {
       op: 'link.create',
+      kind: 'veth',
+      ifname: 'svn_1',
+      ifindex: 8,
+      altName: 'c1.eth0',
+      peer: { ifname: 'eth0', ifindex: 9, netns: '/proc/7/ns/net' },
+    },
+    'ip link add svn_1 index 8 type veth peer name eth0 index 9 netns /proc/7/ns/net\nip link property add dev svn_1 altname c1.eth0',
+  ],
+  [
+    { op: 'address.add', netns: 'box', ifindex: 9, address: '192.0.2.1', prefixLength: 24 },
+    'nsenter --net=/run/netns/box ip address add 192.0.2.1/24 dev #9',
+  ],
+  [
+    {
+      op: 'link.create',
       kind: 'macvtap',
       ifname: 'svc_1',
       ifindex: 8,
