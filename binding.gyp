@@ -11,6 +11,7 @@
         "native/sys/process.cc",
         "native/sys/sysctl.cc",
         "native/sys/tap.cc",
+        "native/sys/unix_socket.cc",
         "native/nl/batch.cc",
         "native/nl/dump.cc",
         "native/nl/message.cc",
@@ -53,7 +54,8 @@
         "native/napi/kernel_handle.cc",
         "native/napi/kernel_netfilter.cc",
         "native/napi/process_calls.cc",
-        "native/napi/reader.cc"
+        "native/napi/reader.cc",
+        "native/napi/service_calls.cc"
       ],
       "include_dirs": ["native", "<!@(node -p \"require('node-addon-api').include_dir\")"],
       # -Wno-restrict: GCC 12 warns of its own string concatenation (bug 105651).

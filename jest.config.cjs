@@ -22,6 +22,8 @@ const TOO_SLOW_FOR_GUESTS = [
   'kernel/cnci-dhcp',
   'kernel/nft-.*',
   'kernel/mesh-vxlan',
+  'kernel/audit',
+  'kernel/liveness',
 ];
 
 module.exports = {
