@@ -227,7 +227,7 @@ describe('an IPAM plugin', () => {
     ['fails without a word', 'exit 2', 107],
     ['fails with words of its own', 'echo oops; exit 2', 107],
     ['never ends', 'exec sleep 100', 11],
-    ['ends, but leaves somebody who holds its output', 'sleep 3 & exit 0', 11],
+    ['ends, but leaves somebody who holds its output', 'sleep 1 & exit 0', 11],
     ['says two megabytes', 'head -c 2000000 /dev/zero', 107],
   ])('that %s is an error', async (_what, line, code) => {
     await using desk = await Desk.open(wantsAddress);

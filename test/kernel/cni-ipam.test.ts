@@ -154,7 +154,7 @@ needs('cni-plugins', 'vxlan', 'iptables-nft')('portmap and tuning work on what w
   const { type: _type, ...own } = bed.config(hostLocal(bed)) as Record<string, unknown>;
   const plugins = [
     { ...own, type: 'snnet-cni' },
-    { type: 'tuning', sysctl: { 'net.ipv4.conf.IFNAME.forwarding': '1' }, mac: '02:00:00:00:00:77' },
+    { type: 'tuning', sysctl: { 'net.core.somaxconn': '500' }, mac: '02:00:00:00:00:77' },
     { type: 'portmap', capabilities: { portMappings: true } },
   ];
   const list = { cniVersion: '1.0.0', name: 'web', plugins };
