@@ -39,7 +39,7 @@ Napi::Value PeerCredentials(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto fd = ReadDescriptor(info[0]);
   if (!fd) return env.Undefined();
-  const auto peer = sys::ReadPeerCredentials(*fd);
+  auto peer = sys::ReadPeerCredentials(*fd);
   if (!peer) return WithError(env, peer.error());
   Napi::Object object = Napi::Object::New(env);
   object.Set("pid", Napi::Number::New(env, peer->pid));

@@ -46,6 +46,7 @@ const CAPABILITIES = {
   gdb: program('gdb'),
   strace: program('strace'),
   gcc: program('gcc'),
+  'systemd-analyze': program('systemd-analyze'),
 } as const satisfies Record<string, { reason: string; probe: () => boolean }>;
 
 export type Capability = keyof typeof CAPABILITIES;
@@ -68,6 +69,7 @@ const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
     'no-valgrind',
     'no-gdb',
     'no-strace',
+    'no-systemd-analyze',
   ],
   '6.1': ['kernel-has-no-netkit', 'kernel-has-no-nft-persist', 'no-strace'],
   '6.12': ['no-strace', 'no-iptables-nft', 'no-iptables-legacy'],
