@@ -4,7 +4,7 @@ import type { ContainerRoute, Ipv4Address, Ipv4Cidr, MacAddress, VnicConfigInput
 import { parseAllocation } from './allocation';
 import { formatAttachment, keyOf, vnicIdOf } from './attachment';
 import type { AttachmentName } from './attachment';
-import { inodeOf, viewContainer } from './container';
+import { viewContainer } from './container';
 import { mergeDns } from './dns';
 import type { Dns } from './dns';
 import type { CniEnvironment } from './environment';
@@ -81,7 +81,7 @@ async function readOrder(
     network,
     wishes: parseWishes(head, args, network.subnet),
     previous: parsePreviousResult(head.fields['prevResult']),
-    inode: await inodeOf(netns),
+    inode: await setting.inodeOf(netns),
   };
 }
 

@@ -21,14 +21,17 @@ export interface CniExecOptions {
 export async function executeCni(options: CniExecOptions): Promise<void> {
   const { input, output, onTunnelEvent, logger } = options;
   let node: ComputeNode | undefined;
+  let netns: string | undefined;
   const handler: CniHandler = async (request, given, signal): Promise<CniOutcome> => {
     try {
       const said = parseOptionalObject(parseHead(request.config).fields['node'], 'node');
-      node ??= await ComputeNode.open({ ...options.node, ...said } as NodeOptionsInput);
+      const nodeOptions = { ...options.node, ...said } as NodeOptionsInput;
+      node ??= await ComputeNode.open(nodeOptions);
+      netns = nodeOptions.netns;
     } catch (error) {
       return refusal(error, request);
     }
-    return await new CniPlugin(node, { onTunnelEvent, logger }).handle(request, given, signal);
+    return await new CniPlugin(node, { onTunnelEvent, logger, netns }).handle(request, given, signal);
   };
   const onError = (error: unknown): void => {
     logger.error('an ADD that nobody heard of could not be undone', { error });

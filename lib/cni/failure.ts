@@ -41,6 +41,9 @@ const REASON_OF: Partial<Record<ErrorCode, CniReason>> = {
   SNNET_BRIDGE_FULL: 'noRoom',
   SNNET_PRIVILEGE_MISSING: 'machine',
   SNNET_KIND_UNSUPPORTED: 'machine',
+  SNNET_NETWORK_NOT_FOUND: 'machine',
+  SNNET_NETWORK_AMBIGUOUS: 'machine',
+  SNNET_ADDON_MISSING: 'machine',
   SNNET_ROLLBACK_FAILED: 'repair',
 };
 

@@ -37,6 +37,8 @@ export type CniHandler = (
 export interface CniPluginOptions {
   readonly onTunnelEvent: OnTunnelEvent;
   readonly logger?: Logger | undefined;
+  /** The namespace that the node was opened in. Default: the process's own. */
+  readonly netns?: string | undefined;
 }
 
 const SINCE: Partial<Record<CniCommand, CniVersion>> = {
@@ -50,8 +52,9 @@ const DONE: CniOutcome = Object.freeze({ kind: 'answer', status: 0, text: '' });
 export class CniPlugin {
   readonly #setting: Setting;
 
-  constructor(node: ComputeNode, { onTunnelEvent, logger = SILENT_LOGGER }: CniPluginOptions) {
-    this.#setting = new Setting(node, onTunnelEvent, logger);
+  constructor(node: ComputeNode, options: CniPluginOptions) {
+    const { onTunnelEvent, logger = SILENT_LOGGER, netns } = options;
+    this.#setting = new Setting(node, { onTunnelEvent, logger, netns });
   }
 
   readonly handle: CniHandler = async (request, given, signal) => {

@@ -63,7 +63,7 @@ export class CniServer implements AsyncDisposable {
       const server = new Server({ noDelay: true });
       server.maxConnections = MOST_CONNECTIONS;
       const serving = new CniServer(node, socketPath, server);
-      const plugin = new CniPlugin(node, { onTunnelEvent, logger });
+      const plugin = new CniPlugin(node, { onTunnelEvent, logger, netns: options.node.netns });
       server.on('connection', (socket) => {
         serving.#converse(socket, plugin, logger);
       });

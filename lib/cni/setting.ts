@@ -3,6 +3,7 @@ import { gatewayOf, macOfAddress } from '../model';
 import type { Ipv4Address, Logger, VnicConfigInput } from '../model';
 import { keyOf, keyOfAttachment, networkDigest, parseAttachment, vnicIdOf } from './attachment';
 import type { Attachment, AttachmentName } from './attachment';
+import { inodeOf } from './container';
 import { CniFailure } from './failure';
 import { Lanes } from './lane';
 import type { Network } from './network-config';
@@ -22,11 +23,31 @@ export class Setting {
   /** What is done for one attachment is done one after the other. */
   readonly lanes = new Lanes();
   readonly #onTunnelEvent: OnTunnelEvent;
+  readonly #netns: string;
+  #inode: Promise<number> | undefined;
 
-  constructor(node: ComputeNode, onTunnelEvent: OnTunnelEvent, logger: Logger) {
+  constructor(
+    node: ComputeNode,
+    options: {
+      readonly onTunnelEvent: OnTunnelEvent;
+      readonly logger: Logger;
+      /** The node's namespace: a path, or a name under `/run/netns`. */
+      readonly netns?: string | undefined;
+    },
+  ) {
+    const { onTunnelEvent, logger, netns = '/proc/self/ns/net' } = options;
     this.node = node;
     this.logger = logger;
     this.#onTunnelEvent = onTunnelEvent;
+    this.#netns = netns.includes('/') ? netns : `/run/netns/${netns}`;
+  }
+
+  /** The inode of a container's namespace, which must not be the node's. */
+  async inodeOf(netns: string): Promise<number> {
+    this.#inode ??= inodeOf(this.#netns);
+    const [inode, own] = await Promise.all([inodeOf(netns), this.#inode]);
+    if (inode !== own) return inode;
+    throw new CniFailure('environment', `CNI_NETNS: ${netns} is the node's own namespace`);
   }
 
   /** Of one attachment, in whatever namespace: at most one, but for what others did. */

@@ -1,6 +1,7 @@
 import { APIError, KernelError } from '../errors';
 import type { Host } from '../host';
 import type { LinkKind, Plan, Step } from '../plan';
+import type { KnownTunnel } from '../topology';
 import type { VnicCreation } from './plan-vnic';
 import type { Subnet, SubnetTable } from './subnet';
 
@@ -34,11 +35,21 @@ export function explainRefusal(error: unknown, operation: string, creation: Vnic
       cause: error.cause,
     });
   }
-  const taken = explainTakenName(error, operation, failed);
-  if (taken !== undefined) return taken;
-  const { tunnel } = creation;
-  const isTunnel = failed?.op === 'link.create' && failed.ifname === tunnel.linkName;
-  if (!isTunnel || !isCollision(error)) return error;
+  if (!isCollision(error)) return error;
+  return (
+    explainTakenName(error, operation, failed) ??
+    explainTakenTunnel(error, operation, creation.tunnel, failed) ??
+    error
+  );
+}
+
+function explainTakenTunnel(
+  error: APIError,
+  operation: string,
+  tunnel: KnownTunnel,
+  step: Step | undefined,
+): APIError | undefined {
+  if (step?.op !== 'link.create' || step.ifname !== tunnel.linkName) return undefined;
   return new APIError('SNNET_TUNNEL_TAKEN', {
     operation,
     object: { key: tunnel.key ?? 0, remote: tunnel.remote ?? '' },
@@ -55,7 +66,7 @@ function explainTakenName(
   step: Step | undefined,
 ): APIError | undefined {
   const isPort = step?.op === 'tap.create' || (step?.op === 'link.create' && step.kind === 'veth');
-  if (!isPort || !isCollision(error) || !(error.cause instanceof KernelError)) return undefined;
+  if (!isPort || !(error.cause instanceof KernelError)) return undefined;
   const peer = step.op === 'link.create' ? step.peer : undefined;
   const details = { operation, step: error.step, cause: error.cause };
   if (error.cause.request.includes('altname')) {

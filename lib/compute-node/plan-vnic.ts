@@ -51,7 +51,13 @@ export function planVnicCreation(
   const port = planPort(host, config, { scope: parts.scope, master: bridge.ifIndex, mtu });
   const pins = pin(host, config.vnicMac, port.ifindex);
   return {
-    plan: makePlan('createVnic', [...links, port, ...pins, ...planInside(port, config), ...settings]),
+    plan: makePlan('createVnic', [
+      ...links,
+      port,
+      ...pins,
+      ...planInside(port, config),
+      ...settings,
+    ]),
     bridge,
     tunnel,
     madeBridge,
@@ -103,7 +109,7 @@ function planMissing(
   const tunnel = parts.tunnel ?? addTunnel(host, config, { scope, master: bridge.ifIndex }, links);
   return {
     links,
-    settings: isNew ? closeToWorkloads(bridge.linkName) : [],
+    settings: isNew ? [refuseIpv6(bridge.linkName)] : [],
     bridge,
     tunnel,
     madeBridge: isNew,
@@ -133,7 +139,8 @@ interface Place {
 
 function addBridge(host: PlanningHost, scope: Scope, links: Step[]): KnownLink {
   const alias = formatAlias({ type: 'cn-bridge', scope });
-  const step = planBridge(host.chooser, alias, mtuFor(host.mode, host.computeLink.mtu));
+  const plain = planBridge(host.chooser, alias, mtuFor(host.mode, host.computeLink.mtu));
+  const step: LinkCreate = { ...plain, ipv4: CLOSED_TO_WORKLOADS };
   links.push(step);
   return knownLinkOf(step);
 }
@@ -192,15 +199,18 @@ function reattach(host: PlanningHost, parts: SubnetParts, master: number): Step[
   return steps.map((step) => ({ ...step, tolerate: [...(step.tolerate ?? []), 'ENODEV'] }));
 }
 
-// A bridge is an interface of the host too: without these the host would take router advertisements
-// from a tenant and answer ARP for its own addresses there. A read-only /proc/sys leaves them be.
-function closeToWorkloads(ifname: string): Step[] {
-  const tolerate = ['ENOENT', 'EROFS', 'EACCES'];
-  return [
-    { op: 'sysctl.set', name: `net/ipv6/conf/${ifname}/disable_ipv6`, value: '1', tolerate },
-    { op: 'sysctl.set', name: `net/ipv4/conf/${ifname}/arp_ignore`, value: '8', tolerate },
-    { op: 'sysctl.set', name: `net/ipv4/conf/${ifname}/rp_filter`, value: '1', tolerate },
-  ];
+// A bridge is an interface of the host too: without these the host would answer ARP for its own
+// addresses there, and take router advertisements from a tenant. Only the latter needs /proc/sys; a
+// read-only one leaves it be.
+const CLOSED_TO_WORKLOADS = Object.freeze({ arpIgnore: 8, rpFilter: 1 });
+
+function refuseIpv6(ifname: string): Step {
+  return {
+    op: 'sysctl.set',
+    name: `net/ipv6/conf/${ifname}/disable_ipv6`,
+    value: '1',
+    tolerate: ['ENOENT', 'EROFS', 'EACCES'],
+  };
 }
 
 function planPort(
@@ -224,23 +234,20 @@ function planInside(
   { attach, vnicIp, subnet }: VnicConfig,
 ): Step[] {
   if (attach === undefined || port.op !== 'link.create') return [];
-  const { netns, ifname } = attach;
+  const { netns } = attach;
   const { ifindex } = port.peer;
   const gateway = gatewayOf(subnet);
   const routes: readonly ContainerRoute[] = attach.routes ?? [{ destination: DEFAULT_ROUTE }];
   return [
-    {
-      op: 'sysctl.set',
-      netns,
-      name: `net/ipv4/conf/${ifname}/arp_notify`,
-      value: '1',
-      tolerate: ['ENOENT', 'EROFS', 'EACCES'],
-    },
     { op: 'address.add', netns, ifindex, address: vnicIp, prefixLength: prefixLength(subnet) },
-    { op: 'link.set', netns, ifindex, up: true },
-    ...routes.map(
-      ({ destination, via = gateway }): Step => ({ op: 'route.add', netns, ifindex, destination, via }),
-    ),
+    { op: 'link.set', netns, ifindex, ipv4: { arpNotify: 1 }, up: true },
+    ...routes.map(({ destination, via = gateway }): Step => ({
+      op: 'route.add',
+      netns,
+      ifindex,
+      destination,
+      via,
+    })),
   ];
 }
 

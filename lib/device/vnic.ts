@@ -7,7 +7,7 @@ interface PortSpec {
   readonly mtu: number;
   /** Interface index of the bridge. */
   readonly master: number;
-  readonly altName: string | undefined;
+  readonly altName?: string | undefined;
 }
 
 /** A VM's port: its MAC is the hypervisor's business. */
@@ -38,7 +38,7 @@ export function planVethVnic(
   chooser: Chooser,
   spec: PortSpec & {
     readonly mac: string;
-    readonly attach: { readonly netns: string; readonly ifname: string } | undefined;
+    readonly attach?: { readonly netns: string; readonly ifname: string } | undefined;
   },
 ): Extract<LinkCreate, { kind: 'veth' }> {
   const ifname = chooser.ifname(LINK_PREFIX.vnic);

@@ -193,7 +193,8 @@ export const ERROR_CODES = {
     class: 'APIError',
     summary: 'An interface of that name is there already',
     when: 'The container’s namespace has an interface called `attach.ifname`, or another link is called `altName`.',
-    remedy: 'Choose another name, or remove what has it; `ip link show` in that namespace lists the names.',
+    remedy:
+      'Choose another name, or remove what has it; `ip link show` in that namespace lists the names.',
   },
   SNNET_NAME_EXHAUSTED: {
     class: 'APIError',

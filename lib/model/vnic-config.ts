@@ -171,7 +171,12 @@ function checkQueues(role: Role, queues: number): void {
 function checkAttach({ role, subnet, attach }: VnicConfig): void {
   if (attach === undefined) return;
   if (role !== 'container') {
-    refuse(attach.netns, 'attach', 'nothing for a VM', 'only a container’s end can be put somewhere');
+    refuse(
+      attach.netns,
+      'attach',
+      'nothing for a VM',
+      'only a container’s end can be put somewhere',
+    );
   }
   for (const [index, { via }] of (attach.routes ?? []).entries()) {
     if (via === undefined || containsAddress(subnet, via)) continue;

@@ -40,7 +40,8 @@ export function dryRunOf(plan: Plan, nameOf?: NameOf): DryRun {
 /** One step in the same words. */
 export function describeStep(step: Step, nameOf: NameOf = () => undefined): string {
   const words = describeHere(step, nameOf);
-  return step.netns === undefined ? words : `${inside(step.netns)}${words}`;
+  const { netns } = step;
+  return netns === undefined ? words : words.replaceAll(/^/gm, inside(netns));
 }
 
 function inside(netns: string): string {
@@ -140,7 +141,22 @@ function describeCreate(step: LinkCreate, device: Device): string {
     `type ${step.kind}`,
     kindWords(step),
   );
-  return created + altNameWords(step);
+  return created + altNameWords(step) + settingWords(step, step.ifname);
+}
+
+const SETTINGS = {
+  arpIgnore: 'arp_ignore',
+  arpNotify: 'arp_notify',
+  rpFilter: 'rp_filter',
+} as const;
+
+/** The same by `sysctl`, for which `ip` has no words. */
+function settingWords({ ipv4 }: LinkAttributes, ifname: string): string {
+  if (ipv4 === undefined) return '';
+  return (['arpIgnore', 'arpNotify', 'rpFilter'] as const)
+    .filter((name) => ipv4[name] !== undefined)
+    .map((name) => `\nsysctl -w net.ipv4.conf.${ifname}.${SETTINGS[name]}=${String(ipv4[name])}`)
+    .join('');
 }
 
 function altNameWords({ ifname, altName }: LinkCreate | TapCreate): string {
@@ -184,12 +200,13 @@ function describeTap(step: TapCreate, device: Device): string {
   const multi = step.queues > 1 ? ` multi_queue # ${String(step.queues)} queues` : '';
   const addrgen = step.ipv6LinkLocal === false ? 'addrgenmode none' : '';
   const set = join(`ip link set ${step.ifname}`, words(step, device), addrgen);
-  return `ip tuntap add ${step.ifname} mode tap${multi}\n${set}${altNameWords(step)}`;
+  return `ip tuntap add ${step.ifname} mode tap${multi}\n${set}${altNameWords(step)}${settingWords(step, step.ifname)}`;
 }
 
 function describeSet(step: LinkSet, device: Device): string {
   const rename = step.ifname === undefined ? '' : `name ${step.ifname}`;
-  return join(`ip link set ${device(step.ifindex)}`, rename, words(step, device));
+  const set = join(`ip link set ${device(step.ifindex)}`, rename, words(step, device));
+  return set + settingWords(step, step.ifname ?? device(step.ifindex));
 }
 
 function greWords({ local, remote, key, pmtudisc }: GreData): string {

@@ -12,6 +12,16 @@ import type { ConntrackDelete, NftStep } from './nft-step';
 export type LinkKind =
   'bridge' | 'veth' | 'macvtap' | 'vxlan' | 'gretap' | 'gre' | 'geneve' | 'dummy';
 
+/** What `net.ipv4.conf.<link>` says (kernel: Documentation/networking/ip-sysctl.rst). */
+export interface Ipv4Settings {
+  /** 8: answers ARP for none of the host's addresses. */
+  readonly arpIgnore?: number;
+  /** 1: announces its addresses when it comes up. */
+  readonly arpNotify?: number;
+  /** 1: takes only what it would send the answer to by the same link. */
+  readonly rpFilter?: number;
+}
+
 /** Attributes that any link can be given, at creation or later. */
 export interface LinkAttributes {
   /** Link-layer address, `aa:bb:cc:dd:ee:ff`. */
@@ -27,6 +37,8 @@ export interface LinkAttributes {
   readonly alias?: string;
   /** As a bridge port: frames may leave by the port they came in by. */
   readonly hairpin?: boolean;
+  /** In the same message, so also where `/proc/sys` is read-only. They hold before the link comes up. */
+  readonly ipv4?: Ipv4Settings;
 }
 
 export interface VxlanData {

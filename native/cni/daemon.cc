@@ -131,14 +131,15 @@ Daemon::Reply Daemon::Exchange(const Request& request, char kind, std::string_vi
   if (!head) return Absent(request, message, head.error());
   const size_t length = DecodeLength(*head);
   if (length == 0 || length > kMostReply) return Absent(request, message, "a frame of no use");
-  const auto reply = ReadExactly(reading_.get(), length, deadline);
-  if (!reply) return Absent(request, message, reply.error());
-  if (reply->front() == kWantsAddress) return WantsAddress{};
-  if (reply->front() != kAnswer || length < 2) return Absent(request, message, "a frame of no use");
-  const int status = static_cast<unsigned char>((*reply)[1]);
+  const auto read = ReadExactly(reading_.get(), length, deadline);
+  if (!read) return Absent(request, message, read.error());
+  const std::string& reply = *read;
+  if (reply.front() == kWantsAddress) return WantsAddress{};
+  if (reply.front() != kAnswer || length < 2) return Absent(request, message, "a frame of no use");
+  const int status = static_cast<unsigned char>(reply[1]);
   // One that ran for us closes what it opened; where it cannot end, what it answered stands.
   if (program_) static_cast<void>(program_->Await(deadline));
-  return Answer{status, reply->substr(2)};
+  return Answer{status, reply.substr(2)};
 }
 
 }  // namespace snnet::cni

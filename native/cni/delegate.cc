@@ -59,7 +59,7 @@ sys::Result<Answer> Run(const std::string& path, const Request& request, std::st
   const auto input = Hold(request.input);
   if (!input) return input.error();
   const Deadline deadline(request.timeout);
-  auto program = Program::Start({path}, command, input->get(), writing.get());
+  auto program = Program::Start({path}, command, (*input).get(), writing.get());
   if (!program) return program.error();
   writing.Reset();
   auto output = ReadToEnd(reading.get(), kMostOutput, deadline);

@@ -187,7 +187,8 @@ std::optional<StepFailure> PlanRunner::FindCollision(const Plan& plan, size_t fi
     if (const auto* spec = std::get_if<rtnl::LinkSpec>(&action)) {
       found = check(spec->ifindex, i, spec->ifname);
       const auto* peer = std::get_if<rtnl::VethPeer>(&spec->data);
-      if (!found && peer != nullptr && peer->netns.empty()) found = check(peer->ifindex, i, peer->ifname);
+      if (!found && peer != nullptr && peer->netns.empty())
+        found = check(peer->ifindex, i, peer->ifname);
     } else if (const auto* tap = std::get_if<CreateTap>(&action)) {
       found = check(tap->ifindex, i, tap->ifname);
     }

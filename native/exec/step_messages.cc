@@ -57,12 +57,17 @@ struct Builder {
   }
   void operator()(const SetLink& set) const {
     rtnl::LinkAttributes rest = set.attributes;
+    // The kernel sets these last (net/core/rtnetlink.c do_setlink); they are to hold when it comes
+    // up.
+    const bool comes_up_last = !rest.ipv4.empty() && rest.up.value_or(false);
+    if (comes_up_last) rest.up.reset();
     if (rest.ifname && rest.up == false) {
       // A message of its own: before Linux 6.2 a link that is up keeps its name.
       rest.up.reset();
       SetUp(messages, set.ifindex, false);
     }
     messages.push_back(rtnl::ChangeLink(set.ifindex, rest));
+    if (comes_up_last) SetUp(messages, set.ifindex, true);
     PutPort(messages, set.ifindex, set.attributes);
   }
   void operator()(const rtnl::TunnelChange& change) const {

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 
 #include <charconv>
 #include <map>
@@ -14,10 +15,10 @@
 namespace snnet::napi {
 namespace {
 
-constexpr size_t kNameBytes = 15;    // IFNAMSIZ less its zero
-constexpr size_t kAliasBytes = 255;  // IFALIASZ less its zero
+constexpr size_t kNameBytes = 15;      // IFNAMSIZ less its zero
+constexpr size_t kAliasBytes = 255;    // IFALIASZ less its zero
 constexpr size_t kAltNameBytes = 127;  // ALTIFNAMSIZ less its zero
-constexpr size_t kPathBytes = 4095;  // PATH_MAX less its zero
+constexpr size_t kPathBytes = 4095;    // PATH_MAX less its zero
 constexpr uint32_t kMaxIndex = 0x7fffffff;
 constexpr uint32_t kMaxVni = 0xffffff;
 constexpr uint32_t kMaxU32 = 0xffffffff;
@@ -25,6 +26,25 @@ constexpr uint32_t kMaxQueues = 256;  // MAX_TAP_QUEUES
 
 uint32_t Index(const Reader& from, const char* name = "ifindex") {
   return from.Number(name, 1, kMaxIndex);
+}
+
+// What net.ipv4.conf.<link> is to say.
+void DecodeIpv4(const Reader& from, rtnl::LinkAttributes& to) {
+  struct Setting {
+    const char* name;
+    uint16_t number;
+    uint32_t most;
+  };
+  static constexpr Setting kSettings[] = {{"arpIgnore", IPV4_DEVCONF_ARP_IGNORE, 8},
+                                          {"arpNotify", IPV4_DEVCONF_ARP_NOTIFY, 1},
+                                          {"rpFilter", IPV4_DEVCONF_RP_FILTER, 2}};
+  if (!from.Has("ipv4")) return;
+  const Reader settings = from.Child("ipv4");
+  for (const Setting& setting : kSettings) {
+    if (const auto value = settings.MaybeNumber(setting.name, 0, setting.most)) {
+      to.ipv4.emplace_back(setting.number, *value);
+    }
+  }
 }
 
 rtnl::LinkAttributes DecodeAttributes(const Reader& from) {
@@ -37,6 +57,7 @@ rtnl::LinkAttributes DecodeAttributes(const Reader& from) {
   to.alias = from.MaybeText("alias", kAliasBytes);
   to.alt_name = from.MaybeText("altName", kAltNameBytes);
   to.hairpin = from.MaybeFlag("hairpin");
+  DecodeIpv4(from, to);
   to.no_ipv6_link_local = !from.MaybeFlag("ipv6LinkLocal").value_or(true);
   return to;
 }

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "nl/message.h"
 
@@ -27,6 +29,9 @@ struct LinkAttributes {
   std::optional<std::string> alt_name;
   std::optional<uint32_t> group;
   bool no_ipv6_link_local = false;
+  // What net.ipv4.conf.<link> says (IPV4_DEVCONF_*): cheaper than sysctls, and where /proc/sys is
+  // read-only.
+  std::vector<std::pair<uint16_t, uint32_t>> ipv4;
   // As a bridge port: frames may leave by the port they came in by.
   std::optional<bool> hairpin;
 };
@@ -76,7 +81,7 @@ struct LinkSpec {
 // settings in this message; FollowLink carries them (kernel: net/core/rtnetlink.c rtnl_newlink).
 nl::Message CreateLink(const LinkSpec& spec);
 
-// The alias and the IPv6 setting of a link just created, or nothing where it needs none.
+// The alias and the IPv4 and IPv6 settings of a link just created, or nothing where it needs none.
 std::optional<nl::Message> FollowLink(uint32_t ifindex, const LinkAttributes& attributes);
 
 nl::Message ChangeLink(uint32_t ifindex, const LinkAttributes& attributes);

@@ -40,7 +40,9 @@ test('the container finds its interface ready: name, MAC, MTU, address, default 
     mtu: 1450,
     operstate: 'UP',
   });
-  const addresses = (await ipAddresses(container)).filter(({ family }) => family === 'inet');
+  const addresses = (await ipAddresses(container)).filter(
+    ({ family, ifname }) => family === 'inet' && ifname === 'eth0',
+  );
   expect(addresses).toMatchObject([{ ifname: 'eth0', local: '172.16.0.2', prefixlen: 16 }]);
   expect(await ipRoutes(container)).toEqual(
     expect.arrayContaining([
@@ -115,7 +117,7 @@ test('what is taken is named, and nothing is left', async () => {
   const ns = await makeHost(box);
   const container = await box.netns('container');
   await using node = await openNode(ns);
-  await ip(container, 'link add eth0 type dummy');
+  await ip(container, 'link add eth0 type bridge');
   expect(await errorOf(node.createVnic(attached(container)))).toMatchObject({
     code: 'SNNET_NAME_TAKEN',
     field: 'attach.ifname',
