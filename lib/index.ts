@@ -1,5 +1,22 @@
 export { formatAlias, parseAlias } from './alias';
 export type { ParsedAlias } from './alias';
+export {
+  anyAlive,
+  AuditDaemon,
+  criWorkloads,
+  dockerWorkloads,
+  namespacesAlive,
+  podmanWorkloads,
+} from './audit';
+export type {
+  AuditedVnic,
+  AuditEvent,
+  AuditOptionsInput as AuditOptions,
+  AuditReport,
+  Liveness,
+  NamespacesAliveOptions,
+  StaleVnic,
+} from './audit';
 export { Cnci } from './cnci';
 export type {
   CnciReport,

@@ -1,7 +1,8 @@
-import type { NodeTopology, SubnetTopology, Vnic } from '../compute-node';
+import { parseAttachment } from '../cni';
+import type { NamedVnic } from '../compute-node';
 import type { VnicConfigInput } from '../model';
 import { networkOf, parseUnicastIpv4 } from '../model';
-import type { Attachment, AuditedVnic } from './types';
+import type { AuditedNode, AuditedVnic } from './types';
 
 /** Something that may have to go: a VNIC, or what the last VNIC of a subnet left behind. */
 export interface Suspect {
@@ -33,59 +34,62 @@ const STOPGAP_PREFIX = 24;
  * namespace ends the kernel takes the VNIC in it along, and nobody removes bridge and tunnel.
  */
 export class CensusTaker {
-  readonly #parse: (altName: string) => Attachment | undefined;
   readonly #subnetOf: (vnic: AuditedVnic) => string | undefined;
   #lastUsers = new Map<string, Suspect>();
 
-  constructor(
-    parse: (altName: string) => Attachment | undefined,
-    subnetOf: ((vnic: AuditedVnic) => string | undefined) | undefined,
-  ) {
-    this.#parse = parse;
+  constructor(subnetOf: ((vnic: AuditedVnic) => string | undefined) | undefined) {
     this.#subnetOf = subnetOf ?? (() => undefined);
   }
 
-  take({ subnets }: NodeTopology): Census {
+  take(node: Pick<AuditedNode, 'topology' | 'vnicsNamed'>): Census {
+    const named = node.vnicsNamed((altName) => parseAttachment(altName) !== undefined);
+    const byIndex = new Map(named.map((found) => [found.vnic.ifIndex, found]));
     const users = new Map<string, Suspect>();
     const vnics: Suspect[] = [];
     const leftovers: Suspect[] = [];
-    for (const subnet of subnets) {
-      const found = subnet.vnics.flatMap((vnic) => this.#suspect(subnet, vnic) ?? []);
+    for (const { scope, bridge, vnics: all } of node.topology().subnets) {
+      const found = all.flatMap(({ ifIndex }) => this.#suspect(scope, byIndex.get(ifIndex)) ?? []);
       vnics.push(...found);
       const [first] = found;
       // Where others use the subnet too, whoever of them is last removes it.
-      if (first !== undefined && found.length === subnet.vnics.length) users.set(subnet.scope, first);
-      const last = this.#lastUsers.get(subnet.scope);
-      if (subnet.vnics.length > 0 || subnet.bridge === undefined || last === undefined) continue;
-      users.set(subnet.scope, last);
-      const key = `${subnet.scope} ${String(subnet.bridge.ifIndex)}`;
-      leftovers.push({ ...last, key, what: 'subnet' });
+      if (first !== undefined && found.length === all.length) users.set(scope, first);
+      const last = this.#lastUsers.get(scope);
+      if (all.length > 0 || bridge === undefined || last === undefined) continue;
+      users.set(scope, last);
+      leftovers.push({ ...last, key: `${scope} ${String(bridge.ifIndex)}`, what: 'subnet' });
     }
     this.#lastUsers = users;
     return { vnics, leftovers };
   }
 
-  #suspect({ scope, ids, concIp, tunnel }: SubnetTopology, vnic: Vnic): Suspect | undefined {
-    const altName = vnic.altNames.find((name) => this.#parse(name) !== undefined);
-    const attachment = altName === undefined ? undefined : this.#parse(altName);
-    // Runtimes' VNICs have no ambiguous ids: one that has them is not what its name says.
-    if (altName === undefined || attachment === undefined || ids === undefined) return undefined;
-    const { linkName, ifIndex, ip, role, mac, vnicId } = vnic;
-    const audited: AuditedVnic = Object.freeze({
+  #suspect(scope: string, found: NamedVnic | undefined): Suspect | undefined {
+    const attachment = found === undefined ? undefined : parseAttachment(found.altName);
+    if (found === undefined || attachment === undefined) return undefined;
+    const { altName, concIp } = found;
+    const { linkName, ifIndex, ip, tenantId, subnetId, concId } = found.vnic;
+    const vnic: AuditedVnic = Object.freeze({
       ...attachment,
-      ...{ altName, linkName, ifIndex, ip, concIp },
-      ...ids,
+      ...{ altName, linkName, ifIndex, ip, tenantId, subnetId, concId, concIp },
     });
-    const subnet = vnic.subnet ?? this.#subnetOf(audited);
-    const config = {
-      ...{ role, altName, concIp, ...ids },
-      vnicId: vnicId ?? linkName,
-      vnicIp: ip,
-      vnicMac: mac ?? NO_MAC,
-      subnet: subnet ?? networkOf(parseUnicastIpv4(ip, 'ip'), STOPGAP_PREFIX),
-      subnetKey: tunnel?.key ?? 1,
-    };
+    const subnet = found.config?.subnet ?? this.#subnetOf(vnic);
+    const config = { ...(found.config ?? describe(found, subnet)), altName };
     const key = `${altName} ${String(ifIndex)}`;
-    return { key, what: 'vnic', scope, vnic: audited, config, subnet };
+    return { key, what: 'vnic', scope, vnic, config, subnet };
   }
+}
+
+/** What a VNIC is, of which this process knows only what the kernel shows. */
+function describe(
+  { vnic, concIp, subnetKey }: NamedVnic,
+  subnet: string | undefined,
+): VnicConfigInput {
+  const { role, linkName, ip, mac, tenantId, subnetId, concId } = vnic;
+  return {
+    ...{ role, tenantId, subnetId, concId, concIp },
+    vnicId: linkName,
+    vnicIp: ip,
+    vnicMac: mac ?? NO_MAC,
+    subnet: subnet ?? networkOf(parseUnicastIpv4(ip, 'ip'), STOPGAP_PREFIX),
+    subnetKey: subnetKey ?? 1,
+  };
 }

@@ -52,11 +52,11 @@ export class AuditDaemon {
    * @param hooks - Only for tests.
    * @throws {@link APIError} `SNNET_INPUT_…`.
    */
-  constructor(node: AuditedNode, options: AuditOptionsInput, hooks: AuditHooks = {}) {
+  constructor(node: AuditedNode, options: AuditOptionsInput = {}, hooks: AuditHooks = {}) {
     this.#node = node;
     this.#options = parseAuditOptions(options);
     this.#now = hooks.now ?? (() => performance.now());
-    this.#census = new CensusTaker(this.#options.parse, this.#options.subnetOf);
+    this.#census = new CensusTaker(this.#options.subnetOf);
     this.#deliveries = new Deliveries(this.#options.deliver, this.#options.logger);
     this.#signal = this.#options.signal ?? new AbortController().signal;
   }
@@ -107,8 +107,7 @@ export class AuditDaemon {
     const { liveness, graceMs } = this.#options;
     // The kernel first.
     await this.#node.dbRebuild({ signal: this.#signal });
-    const topology = this.#node.topology();
-    const { vnics, leftovers } = this.#census.take(topology);
+    const { vnics, leftovers } = this.#census.take(this.#node);
     const alive = await livingAmong(vnics, liveness, this.#signal);
     this.#signal.throwIfAborted();
 
@@ -126,10 +125,12 @@ export class AuditDaemon {
     await this.#deliver(removal);
     const { removed, gone, refused, errors, events } = removal;
     const isOver = new Set([...removed, ...gone]);
+    const left = stale.filter(({ vnic }) => !isOver.has(vnic));
+    this.#forget(stale.filter(({ vnic }) => isOver.has(vnic)));
     return {
       seen: vnics.length,
       alive: alive.size,
-      stale: stale.flatMap(({ vnic }) => (isOver.has(vnic) ? [] : [vnic])),
+      stale: left.map(({ vnic }) => vnic),
       ...{ removed, refused, errors },
       events: events.map(({ event }) => event),
     };
@@ -143,6 +144,12 @@ export class AuditDaemon {
       this.#options.logger.warn('a VNIC has no workload', { linkName: vnic.linkName, what });
     }
     return Object.freeze({ ...vnic, what, since, staleForMs, sightings, isDue: due.has(key) });
+  }
+
+  #forget(over: readonly { readonly suspect: Suspect }[]): void {
+    const marks = new Map(this.#marks);
+    for (const { suspect } of over) marks.delete(suspect.key);
+    this.#marks = marks;
   }
 
   #tell(resolved: readonly string[]): void {

@@ -7,7 +7,6 @@ export type { NamespacesAliveOptions } from './namespaces';
 export type { AuditOptionsInput } from './options';
 export { criWorkloads, dockerWorkloads, podmanWorkloads } from './runtimes';
 export type {
-  Attachment,
   AuditedNode,
   AuditedVnic,
   AuditEvent,

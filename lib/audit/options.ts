@@ -11,12 +11,10 @@ import {
 } from '../model';
 import type { Parser } from '../model';
 import { namespacesAlive } from './namespaces';
-import type { Attachment, AuditedVnic, AuditEvent, AuditReport, Liveness } from './types';
+import type { AuditedVnic, AuditEvent, AuditReport, Liveness } from './types';
 
 /** Options of an audit. */
 export interface AuditOptionsInput {
-  /** What the name of a VNIC says; nothing where it was not made for a container runtime. */
-  readonly parse: (altName: string) => Attachment | undefined;
   /** Milliseconds from the end of one round to the next. Default: 60000. */
   readonly intervalMs?: number | undefined;
   /** Milliseconds that a VNIC must have been without a workload, at least. Default: 600000. */
@@ -38,7 +36,6 @@ export interface AuditOptionsInput {
 
 /** Parsed {@link AuditOptionsInput}. */
 export interface AuditOptions {
-  readonly parse: (altName: string) => Attachment | undefined;
   readonly intervalMs: number;
   readonly graceMs: number;
   readonly liveness: Liveness;
@@ -67,7 +64,6 @@ const milliseconds =
     parseInteger(value, field, { least, most: LONGEST_MS, unit: 'milliseconds' });
 
 const parseShape = defineShape('options', {
-  parse: parseFunction<AuditOptions['parse']>,
   intervalMs: withDefault(milliseconds(1), 60_000),
   graceMs: withDefault(milliseconds(0), 600_000),
   liveness: withDefault<Liveness>(parseFunction, namespacesAlive()),

@@ -1,16 +1,6 @@
+import type { Attachment } from '../cni';
 import type { ComputeNode, TunnelEvent } from '../compute-node';
 import type { LibsnnetError } from '../errors';
-
-/** What the name of a VNIC says about whom it was made for. */
-export interface Attachment {
-  /** Inode of the container's network namespace: what `/proc/<pid>/ns/net` shows. */
-  readonly netns: number;
-  /** Stands for the network's name: 12 hexadecimal digits. */
-  readonly network: string;
-  /** The container's id; 32 hexadecimal digits of its SHA-256 stand for one that is longer than 64. */
-  readonly container: string;
-  readonly ifname: string;
-}
 
 /** A VNIC that was made for a container runtime. */
 export interface AuditedVnic extends Attachment {
@@ -40,7 +30,10 @@ export interface AuditEvent extends Omit<TunnelEvent, 'subnet'> {
 }
 
 /** What the audit asks of a node. */
-export type AuditedNode = Pick<ComputeNode, 'dbRebuild' | 'topology' | 'destroyVnic'>;
+export type AuditedNode = Pick<
+  ComputeNode,
+  'dbRebuild' | 'topology' | 'vnicsNamed' | 'destroyVnic'
+>;
 
 /** Something without a workload. */
 export interface StaleVnic extends AuditedVnic {

@@ -11,6 +11,7 @@ import {
 } from '../audit';
 import type { AuditEvent, AuditOptionsInput, AuditReport, Liveness, StaleVnic } from '../audit';
 import { ComputeNode } from '../compute-node';
+import type { Logger } from '../model';
 import { CommandFailure } from './failure';
 import { interruptible } from './interrupt';
 import { addHostOptions, nameOfThisHost, parseNumber, toNodeOptions } from './options';
@@ -65,6 +66,38 @@ export function parseLiveness(value: string): Liveness {
     return make(socketPath);
   });
   return providers.length === 1 && providers[0] !== undefined ? providers[0] : anyAlive(...providers);
+}
+
+/** What `cni serve` takes in addition. */
+export interface AuditServiceFlags extends AuditFlags {
+  readonly auditInterval: number;
+}
+
+/** The options of an audit that goes on as long as the daemon. */
+export function addAuditServiceOptions(command: Command): Command {
+  return addAuditOptions(command).addOption(
+    new Option('--audit-interval <ms>', 'from one look for abandoned VNICs to the next; 0: never')
+      .argParser(parseNumber)
+      .default(60_000)
+      .env('SNNET_AUDIT_INTERVAL'),
+  );
+}
+
+/** What the audit of a daemon works with. */
+export interface AuditSurroundings {
+  readonly node: ComputeNode;
+  readonly deliver: (event: AuditEvent) => unknown;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Audits until the signal fires. */
+export async function serveAudit(
+  { auditInterval: intervalMs, auditGrace: graceMs, liveness }: AuditServiceFlags,
+  { node, ...surroundings }: AuditSurroundings,
+): Promise<void> {
+  if (intervalMs === 0) return;
+  await new AuditDaemon(node, { ...surroundings, intervalMs, graceMs, liveness }).run();
 }
 
 interface AuditCommandFlags extends HostFlags, AuditFlags {

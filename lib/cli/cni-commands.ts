@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { CNI_SOCKET, CniServer, executeCni } from '../cni';
-import type { OnTunnelEvent } from '../cni';
 import type { Logger } from '../model';
 import { notifyService, untilTerminated } from '../service';
+import { addAuditCommand, addAuditServiceOptions, serveAudit } from './audit-command';
+import type { AuditServiceFlags } from './audit-command';
 import { CommandFailure } from './failure';
 import { addHostOptions, nameOfThisHost, toNodeOptions } from './options';
 import type { HostFlags } from './options';
@@ -15,7 +16,7 @@ interface CniFlags extends HostFlags {
   readonly events?: string;
 }
 
-interface ServeFlags extends CniFlags {
+interface ServeFlags extends CniFlags, AuditServiceFlags {
   readonly socket: string;
 }
 
@@ -28,33 +29,39 @@ export function addCniCommands(program: Command): void {
   addServe(group);
   addExec(group);
   addPath(group);
+  addAuditCommand(group);
 }
 
 function addServe(group: Command): void {
-  const command = withEvents(
+  const serve = withEvents(
     group.command('serve').description('the daemon behind snnet-cni, until terminated'),
   ).addOption(
     new Option('--socket <path>', 'where snnet-cni finds it; the directory is ours alone')
       .default(CNI_SOCKET)
       .env('SNNET_CNI_SOCKET'),
   );
+  const command = addAuditServiceOptions(serve);
   command.action(async () => {
     const flags = command.optsWithGlobals<ServeFlags>();
     const terminated = untilTerminated();
+    const deliver = eventSink(flags, (line) => printLine(true, { data: line, text: '' }));
     const server = await CniServer.open({
       node: toNodeOptions(flags, nameOfThisHost()),
       socketPath: flags.socket,
-      onTunnelEvent: eventSink(flags, (line) => printLine(true, { data: line, text: '' })),
+      onTunnelEvent: deliver,
       logger: LOGGER,
     });
     try {
       await notifyService('READY=1', `STATUS=serving ${server.socketPath}`);
       process.stderr.write(`serving ${server.socketPath}\n`);
+      const { node } = server;
+      const auditing = serveAudit(flags, { node, deliver, logger: LOGGER, signal: terminated });
       await new Promise((resolve) => {
         terminated.addEventListener('abort', resolve, { once: true });
         if (terminated.aborted) resolve(undefined);
       });
       await notifyService('STOPPING=1');
+      await auditing;
     } finally {
       await server.close();
     }
@@ -105,7 +112,10 @@ function withEvents(command: Command): Command {
   );
 }
 
-function eventSink({ events }: CniFlags, otherwise: (event: object) => void): OnTunnelEvent {
+function eventSink(
+  { events }: CniFlags,
+  otherwise: (event: object) => void,
+): (event: object) => void {
   if (events === undefined) return otherwise;
   return (event) => {
     appendFileSync(events, `${JSON.stringify(event)}\n`, { mode: 0o600 });

@@ -48,6 +48,7 @@ export async function listenPrivately(path: string, options: ListenOptions = {})
   const operation = 'listenPrivately';
   withOperation(operation, () => {
     checkPath(path);
+    checkLength(path, path);
   });
   const { server = new Server(), directory: kind = 'private' } = options;
   try {

@@ -2,11 +2,13 @@
 import {
   chmodSync,
   chownSync,
+  closeSync,
   existsSync,
   lchownSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   rmSync,
   symlinkSync,
@@ -65,7 +67,8 @@ const DAEMON = `
   process.once('message', () =>
     listenPrivately(process.argv[1]).then(
       (server) => {
-        server.on('connection', (socket) => socket.end(String(process.pid)));
+        // Whoever only looks whether somebody answers does not stay to hear it.
+        server.on('connection', (socket) => socket.on('error', () => {}).end(String(process.pid)));
         process.send('listening');
       },
       (error) => process.send(error.code),
@@ -189,7 +192,8 @@ describe('a private socket', () => {
     const error = await rejection(listenPrivately(join(directory, 'file', 'x', 'a.sock')));
     expect(error).toMatchObject({ code: 'SNNET_STATE_UNSAFE' });
     expect(error.message).toMatch(/ENOTDIR/);
-    expect(await rejection(listenPrivately(path, { directory: 'common' }))).toMatchObject({
+    const nowhere = join(directory, 'nowhere', 'a.sock');
+    expect(await rejection(listenPrivately(nowhere, { directory: 'common' }))).toMatchObject({
       code: 'SNNET_STATE_UNSAFE',
     });
   });
@@ -403,7 +407,9 @@ test('the addon refuses what is no descriptor and no text', async () => {
     expect((await failure('sendToUnixSocket', ...args)).name).toBe('TypeError');
   }
   expect(addon['lockFile']?.(999_999)).toMatchObject({ error: { name: 'EBADF' } });
-  expect(addon['peerCredentials']?.(0)).toMatchObject({ error: {} });
+  const file = openSync('/dev/null', 'r');
+  expect(addon['peerCredentials']?.(file)).toMatchObject({ error: { name: 'ENOTSOCK' } });
+  closeSync(file);
   for (const address of ['', '@', 'x', 'relative/path']) {
     expect(addon['sendToUnixSocket']?.(address, 'x')).toMatchObject({ error: { name: 'EINVAL' } });
   }

@@ -6,7 +6,7 @@ import type { ComputeNode } from '#lib/compute-node/index';
 import { run, sleep, until } from '../support/run';
 import { Sandbox } from '../support/sandbox';
 import type { Namespace } from '../support/sandbox';
-import { Container, parseName } from './helpers/container';
+import { Container } from './helpers/container';
 import { CONC_IP, linksOf, makeHost, namesOf, openNode, ourLinks, vnicConfig } from './helpers/node';
 
 const GRACE_MS = 600_000;
@@ -36,7 +36,7 @@ class AuditBed implements AsyncDisposable {
     const deliver = (event: AuditEvent) => this.events.push(event);
     return new AuditDaemon(
       this.node,
-      { parse: parseName, graceMs: GRACE_MS, deliver, ...options },
+      { graceMs: GRACE_MS, deliver, ...options },
       { now: () => this.nowMs },
     );
   }
@@ -135,7 +135,6 @@ test('of what an earlier process made, the kernel knows enough', async () => {
   await container.kill();
   await using node = await bed.restartedNode();
   const audit = new AuditDaemon(node, {
-    parse: parseName,
     graceMs: 0,
     deliver: (event) => bed.events.push(event),
   });
@@ -197,7 +196,7 @@ test('live ones and strangers stay, and leftovers go, while fifty are made and u
   const made = living.flatMap((container, index) =>
     Array.from({ length: 5 }, (_, k) => ({
       ...container.vnic(index * 5 + k),
-      altName: `cni.${container.inode}.0123456789ab.${container.id}.eth${k}`,
+      altName: container.nameOf(`eth${k}`),
       attach: { netns: container.netns, ifname: `eth${k}`, routes: [] },
     })),
   );
@@ -377,7 +376,7 @@ test.each([
   [{ grace: 5 }, 'grace'],
 ])('%j is refused', (options, field) => {
   const node = {} as ComputeNode;
-  expect(() => new AuditDaemon(node, { parse: parseName, ...options } as AuditOptionsInput)).toThrow(
+  expect(() => new AuditDaemon(node, options as AuditOptionsInput)).toThrow(
     expect.objectContaining({ field }),
   );
 });
@@ -386,7 +385,7 @@ test('a node that cannot be asked is a round without a judgement', async () => {
   await using bed = await AuditBed.open();
   const node = await bed.restartedNode();
   await node.close();
-  const report = await new AuditDaemon(node, { parse: parseName }).round();
+  const report = await new AuditDaemon(node).round();
   expect(report).toMatchObject({ seen: 0, failure: { code: 'SNNET_HANDLE_CLOSED' } });
   expect(await linksOf(bed.ns)).toEqual([]);
 });

@@ -46,6 +46,7 @@ const CAPABILITIES = {
   gdb: program('gdb'),
   strace: program('strace'),
   gcc: program('gcc'),
+  'systemd-analyze': program('systemd-analyze'),
   // With the programs that it starts, or that give its containers a network.
   podman: { reason: 'no-podman', probe: () => ['podman', 'runc', 'conmon'].every((name) => isInSystem(name)) },
   containerd: { reason: 'no-containerd', probe: () => ['containerd', 'runc'].every((name) => isInSystem(name)) },
@@ -78,6 +79,7 @@ const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
     'no-valgrind',
     'no-gdb',
     'no-strace',
+    'no-systemd-analyze',
   ],
   '6.1': ['kernel-has-no-netkit', 'kernel-has-no-nft-persist', 'no-strace'],
   '6.12': ['no-strace', 'no-iptables-nft', 'no-iptables-legacy'],

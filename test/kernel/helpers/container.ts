@@ -1,17 +1,9 @@
 /** What a container runtime makes: a process in a network namespace of its own. */
 import { statSync } from 'node:fs';
-import type { Attachment } from '#lib/audit/index';
+import { formatAttachment } from '#lib/cni/index';
 import type { VnicConfigInput } from '#lib/model/index';
 import { Tool } from '../../support/tool';
 import { vnicConfig } from './node';
-
-/** What the names below say. */
-export function parseName(altName: string): Attachment | undefined {
-  const [, netns, network, container, ifname] =
-    /^cni\.(\d+)\.([0-9a-f]{12})\.([\w-]+)\.(\w+)$/.exec(altName) ?? [];
-  if (network === undefined || container === undefined || ifname === undefined) return undefined;
-  return { netns: Number(netns), network, container, ifname };
-}
 
 export class Container implements AsyncDisposable {
   readonly id: string;
@@ -38,11 +30,16 @@ export class Container implements AsyncDisposable {
     return this.#tool.pid as number;
   }
 
+  /** What the host's end of an interface is called. */
+  nameOf(ifname: string): string {
+    return formatAttachment({ network: 'net', containerId: this.id, ifname }, this.inode);
+  }
+
   /** Its n-th VNIC, as the CNI plugin would make it. */
   vnic(n: number, changes: Partial<VnicConfigInput> = {}): VnicConfigInput {
     return vnicConfig(n, {
       role: 'container',
-      altName: `cni.${this.inode}.0123456789ab.${this.id}.eth0`,
+      altName: this.nameOf('eth0'),
       attach: { netns: this.netns, ifname: 'eth0' },
       ...changes,
     });
