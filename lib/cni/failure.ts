@@ -85,7 +85,10 @@ export function formatFailure(failure: CniFailure, cniVersion: string): string {
 
 function ofLibrary(error: LibsnnetError): CniFailure {
   const { repair } = error.toJSON();
-  const details = [`${error.code}: ${error.remedy}`, ...(repair ?? []).map((it) => `repair: ${it}`)];
+  const details = [
+    `${error.code}: ${error.remedy}`,
+    ...(repair ?? []).map((it) => `repair: ${it}`),
+  ];
   return new CniFailure(REASON_OF[error.code] ?? 'kernel', variableOf(error) + error.message, {
     details: details.join('\n'),
     cause: error,
