@@ -17,7 +17,7 @@ describe('CHECK', () => {
     expect(await check()).toMatchObject({ status: 0, stdout: '' });
     const damages: [Namespace, string, string, RegExp][] = [
       [ns, 'link set eth0 down', 'link set eth0 up', /down/],
-      [ns, 'route del default', `route add default via ${GATEWAY}`, /no route/],
+      [ns, 'route del default', `route add default via ${GATEWAY}`, /no route to 0.0.0.0/],
       [
         ns,
         'address del 172.16.1.5/24 dev eth0',
