@@ -98,7 +98,8 @@ function addPath(group: Command): void {
         join(ROOT, 'build', 'Release', FRONT),
       ];
       const path = places.find((place) => existsSync(place));
-      if (path === undefined) throw new CommandFailure(`there is no ${FRONT}: npm rebuild libsnnet`);
+      if (path === undefined)
+        throw new CommandFailure(`there is no ${FRONT}: npm rebuild libsnnet`);
       const { json } = command.optsWithGlobals<{ readonly json?: boolean }>();
       print(json, { data: { path }, text: path });
     });

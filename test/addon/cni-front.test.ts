@@ -251,24 +251,27 @@ describe('an IPAM plugin', () => {
     expect(ipam.calls()).toEqual([`ADD c1 ${said}`, `DEL c1 ${said}`]);
   });
 
-  test.each(['DEL', 'CHECK', 'GC', 'STATUS'])('%s comes to it after the daemon', async (command) => {
-    const cniVersion = '1.1.0';
-    let calls: () => string[] = () => [];
-    const before: number[] = [];
-    await using desk = await Desk.open(() => {
-      before.push(calls().length);
-      return { kind: 'answer', status: 0, text: '' };
-    });
-    const ipam = desk.plugin('exit 0');
-    calls = ipam.calls;
-    const config = desk.config({ cniVersion, ipam: { type: ipam.type } });
-    expect(await callCni({ ...ADD, command, path: ipam.path, config })).toMatchObject({
-      status: 0,
-      stdout: '',
-    });
-    expect(ipam.calls()).toEqual([`${command} c1 ${JSON.stringify(config)}`]);
-    expect(before).toEqual([0]);
-  });
+  test.each(['DEL', 'CHECK', 'GC', 'STATUS'])(
+    '%s comes to it after the daemon',
+    async (command) => {
+      const cniVersion = '1.1.0';
+      let calls: () => string[] = () => [];
+      const before: number[] = [];
+      await using desk = await Desk.open(() => {
+        before.push(calls().length);
+        return { kind: 'answer', status: 0, text: '' };
+      });
+      const ipam = desk.plugin('exit 0');
+      calls = ipam.calls;
+      const config = desk.config({ cniVersion, ipam: { type: ipam.type } });
+      expect(await callCni({ ...ADD, command, path: ipam.path, config })).toMatchObject({
+        status: 0,
+        stdout: '',
+      });
+      expect(ipam.calls()).toEqual([`${command} c1 ${JSON.stringify(config)}`]);
+      expect(before).toEqual([0]);
+    },
+  );
 
   test('keeps the address of a VNIC that could not be destroyed', async () => {
     await using desk = await Desk.open(() => ({ kind: 'answer', status: 1, text: '{"code":11}' }));
@@ -287,7 +290,9 @@ describe('an IPAM plugin', () => {
       expect(result).toMatchObject({ code: 7, msg: 'there is no IPAM plugin ipam in CNI_PATH' });
     }
     const ls = desk.config({ ipam: { type: 'ls' } });
-    expect((await callCni({ ...ADD, path: ipam.path, config: ls })).result).toMatchObject({ code: 7 });
+    expect((await callCni({ ...ADD, path: ipam.path, config: ls })).result).toMatchObject({
+      code: 7,
+    });
     chmodSync(join(desk.directory, 'ipam'), 0o644);
     expect((await callCni({ ...ADD, path: ipam.path, config })).result).toMatchObject({ code: 7 });
   });
@@ -307,7 +312,10 @@ describe('without a daemon, where that is wanted', () => {
     );
     const snnetCommand = [process.execPath, script];
     const config = desk.config({ daemon: 'in-process', snnetCommand });
-    expect(await callCni({ ...ADD, config })).toMatchObject({ status: 0, result: { cniVersion: '1.0.0' } });
+    expect(await callCni({ ...ADD, config })).toMatchObject({
+      status: 0,
+      result: { cniVersion: '1.0.0' },
+    });
     const [frame] = new FrameReader().read(readFileSync(join(desk.directory, 'heard')));
     expect(frame && decodeFrontFrame(frame)).toMatchObject({
       request: { environment: { CNI_COMMAND: 'ADD' }, config: JSON.stringify(config) },
