@@ -81,7 +81,10 @@ function callUnary(
     });
     stream.once('end', () => {
       if (httpStatus === 200 && status === '0') resolve(Buffer.concat(chunks));
-      else reject(new Error(`gRPC status ${String(status)} (${String(httpStatus)}): ${String(words)}`));
+      else
+        reject(
+          new Error(`gRPC status ${String(status)} (${String(httpStatus)}): ${String(words)}`),
+        );
     });
     stream.end(Buffer.alloc(HEAD_BYTES));
   }).then((bytes) => unwrap(bytes as Buffer));

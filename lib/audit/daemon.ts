@@ -96,7 +96,8 @@ export class AuditDaemon {
       return Object.freeze({ ...found, ...common() });
     } catch (error) {
       const failure = asOurs(error);
-      if (!this.#signal.aborted) logger.error('an audit could not judge anything', { error: failure });
+      if (!this.#signal.aborted)
+        logger.error('an audit could not judge anything', { error: failure });
       return Object.freeze({ ...NOTHING, ...common(), failure });
     }
   }

@@ -30,8 +30,11 @@ export function namespacesAlive({
 }: NamespacesAliveOptions = {}): Liveness {
   return async (vnics, signal) => {
     if (vnics.length === 0) return [];
-    const search = new Search(new Set(vnics.map(({ netns }) => netns)), signal);
-    await search.run(trustPidNamespace);
+    const isFirst = (await ownPidNamespace()) === FIRST_PID_NAMESPACE;
+    const search = new Search(new Set(vnics.map(({ netns }) => netns)), isFirst, signal);
+    await search.run();
+    // Only now somebody would be called dead.
+    if (search.missing.size > 0 && !isFirst && !trustPidNamespace) throw cannotSeeOutside();
     return vnics.filter(({ netns }) => !search.missing.has(netns));
   };
 }
@@ -41,15 +44,19 @@ class Search {
   /** Those not found yet. */
   readonly missing: Set<number>;
   readonly #signal: AbortSignal;
+  /** What cannot be a workload: the host's own init, which some hosts let nobody look at. */
+  readonly #host: string | undefined;
   /** Something that could not be looked at. */
   #refused: string | undefined;
 
-  constructor(wanted: Set<number>, signal: AbortSignal) {
+  constructor(wanted: Set<number>, isFirst: boolean, signal: AbortSignal) {
     this.missing = wanted;
+    this.#host = isFirst ? '/proc/1/' : undefined;
     this.#signal = signal;
   }
 
-  async run(trustPidNamespace: boolean): Promise<void> {
+  /** Throws where something is missing that it could not have seen. */
+  async run(): Promise<void> {
     const pids = await numbersIn('/proc');
     await this.#look(pids.map((pid) => `/proc/${pid}/ns/net`));
     if (this.missing.size === 0) return;
@@ -58,11 +65,10 @@ class Search {
     if (this.missing.size > 0) await this.#lookAtThreads(pids);
     if (this.missing.size > 0) await this.#lookAtMounts(pids);
     if (this.missing.size === 0) return;
-    // Only now somebody would be called dead: could all of them be seen?
-    if (!trustPidNamespace) await refuseOwnPidNamespace();
     const hidden = hiddenProcesses(mounts);
     if (this.#refused !== undefined) throw cannotSee(`${this.#refused} cannot be read`);
-    if (hidden !== undefined && !(await seesHidden())) throw cannotSee(`/proc is mounted ${hidden}`);
+    if (hidden !== undefined && !(await seesHidden()))
+      throw cannotSee(`/proc is mounted ${hidden}`);
   }
 
   #find(inodes: Iterable<number>): void {
@@ -85,9 +91,7 @@ class Search {
       if (this.missing.size === 0) return;
       const path = `/proc/${pid}/task`;
       const tids = (await this.#tolerant(path, numbersIn(path))) ?? [];
-      await this.#look(
-        tids.filter((tid) => tid !== pid).map((tid) => `${path}/${tid}/ns/net`),
-      );
+      await this.#look(tids.filter((tid) => tid !== pid).map((tid) => `${path}/${tid}/ns/net`));
     }
   }
 
@@ -114,10 +118,15 @@ class Search {
       return await reading;
     } catch (error) {
       const code = codeOf(error);
-      if (code === 'EACCES' || code === 'EPERM') this.#refused ??= path;
+      if (code === 'EACCES' || code === 'EPERM') this.#refuse(path);
       else if (!['ENOENT', 'ESRCH', 'EINVAL'].includes(String(code))) throw error;
       return undefined;
     }
+  }
+
+  #refuse(path: string): void {
+    if (this.#host !== undefined && path.startsWith(this.#host)) return;
+    this.#refused ??= path;
   }
 }
 
@@ -125,12 +134,8 @@ async function numbersIn(directory: string): Promise<string[]> {
   return (await readdir(directory)).filter((name) => /^\d+$/.test(name));
 }
 
-async function refuseOwnPidNamespace(): Promise<void> {
-  const inode = inodeIn(await readlink('/proc/self/ns/pid'), 'pid');
-  if (inode === FIRST_PID_NAMESPACE) return;
-  throw new APIError('SNNET_LIVENESS_UNKNOWN', {
-    detail: 'this process is in a PID namespace of its own, and cannot see the processes outside of it',
-  });
+async function ownPidNamespace(): Promise<number | undefined> {
+  return inodeIn(await readlink('/proc/self/ns/pid'), 'pid');
 }
 
 async function seesHidden(): Promise<boolean> {
@@ -146,5 +151,12 @@ async function seesHidden(): Promise<boolean> {
 function cannotSee(detail: string): APIError {
   return new APIError('SNNET_LIVENESS_UNKNOWN', {
     detail: `${detail}: to see which namespaces others’ processes are in takes CAP_SYS_PTRACE`,
+  });
+}
+
+function cannotSeeOutside(): APIError {
+  return new APIError('SNNET_LIVENESS_UNKNOWN', {
+    detail:
+      'this process is in a PID namespace of its own, and cannot see the processes outside of it',
   });
 }

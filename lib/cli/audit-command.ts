@@ -26,6 +26,7 @@ export interface AuditFlags {
 
 const PROVIDERS: Readonly<Record<string, (socketPath?: string) => Liveness>> = {
   namespaces: () => namespacesAlive(),
+  'namespaces-here': () => namespacesAlive({ trustPidNamespace: true }),
   docker: dockerWorkloads,
   podman: podmanWorkloads,
   cri: criWorkloads,
@@ -41,7 +42,7 @@ export function addAuditOptions(command: Command): Command {
       .env('SNNET_AUDIT_GRACE'),
     new Option(
       '--liveness <how>',
-      `who knows which workloads are alive: ${NAMES.join(', ')}; all but the first take a socket (docker:/run/docker.sock); several with commas`,
+      `who knows which workloads are alive: ${NAMES.join(', ')}; the last three take a socket (docker:/run/docker.sock); several with commas`,
     )
       .argParser(parseLiveness)
       .default(namespacesAlive(), 'namespaces')
@@ -58,14 +59,20 @@ export function parseLiveness(value: string): Liveness {
     const make = Object.hasOwn(PROVIDERS, name) ? PROVIDERS[name] : undefined;
     const socketPath = rest.length === 0 ? undefined : rest.join(':');
     const isPath = socketPath === undefined || socketPath.startsWith('/');
-    if (make === undefined || !isPath || (name === 'namespaces' && socketPath !== undefined)) {
+    if (
+      make === undefined ||
+      !isPath ||
+      (name.startsWith('namespaces') && socketPath !== undefined)
+    ) {
       throw new InvalidArgumentError(
         `Expected ${NAMES.join(' or ')}, with an absolute path of a socket after a colon.`,
       );
     }
     return make(socketPath);
   });
-  return providers.length === 1 && providers[0] !== undefined ? providers[0] : anyAlive(...providers);
+  return providers.length === 1 && providers[0] !== undefined
+    ? providers[0]
+    : anyAlive(...providers);
 }
 
 /** What `cni serve` takes in addition. */
@@ -174,7 +181,15 @@ function reportLines(report: AuditReport): string[] {
   ];
 }
 
-function eventLine({ kind, cnciIp, cnIp, subnet, subnetId, subnetKey, tunnel }: AuditEvent): string {
+function eventLine({
+  kind,
+  cnciIp,
+  cnIp,
+  subnet,
+  subnetId,
+  subnetKey,
+  tunnel,
+}: AuditEvent): string {
   const network = subnet === undefined ? `of subnet ${subnetId}` : `--subnet ${subnet}`;
   return `tell the concentrator at ${cnciIp}: ${kind} ${network} --subnet-key ${String(subnetKey)} --cn-ip ${cnIp} --mode ${tunnel}`;
 }

@@ -84,7 +84,12 @@ function checkLength(path: string, asked: string): void {
   const longest = Math.max(Buffer.byteLength(path), Buffer.byteLength(hidden));
   if (longest <= LONGEST_PATH) return;
   const excess = String(longest - LONGEST_PATH);
-  refuse(asked, 'path', 'a path that fits into a socket’s address', `it is ${excess} bytes too long`);
+  refuse(
+    asked,
+    'path',
+    'a path that fits into a socket’s address',
+    `it is ${excess} bytes too long`,
+  );
 }
 
 /** One daemon at a time looks who answers and takes the place: of two, one must see the other. */

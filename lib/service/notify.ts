@@ -18,7 +18,8 @@ const ATTEMPTS = 100;
 export async function notifyService(...states: readonly string[]): Promise<boolean> {
   withOperation('notifyService', () => {
     for (const [index, state] of states.entries()) {
-      if (!ASSIGNMENT.test(state)) refuse(state, `states[${String(index)}]`, 'NAME=value, one line');
+      if (!ASSIGNMENT.test(state))
+        refuse(state, `states[${String(index)}]`, 'NAME=value, one line');
     }
   });
   const address = process.env['NOTIFY_SOCKET'] ?? '';

@@ -17,13 +17,16 @@ import { stand } from './helpers/stand';
 
 const UNIT = join(PACKAGE_ROOT, 'packaging', 'systemd', 'snnet-cni.service');
 
+/** Who asks namespaces must be allowed to look at others' processes. */
+const it = needs('real-root');
+
 async function vnicsIn(ns: Namespace): Promise<number> {
   return (await ipLinks(ns)).filter(({ ifalias }) => ifalias?.startsWith('vnic_') === true).length;
 }
 
 const address = (n: number): string => `IP=172.16.${Math.floor(n / 250)}.${(n % 250) + 2}`;
 
-test('snnet cni audit shows, waits, and removes', async () => {
+it('snnet cni audit shows, waits, and removes', async () => {
   await using box = await Sandbox.open();
   const { ns, snnet, json, env } = await stand(box);
   await using living = await Container.start('living');
@@ -31,7 +34,9 @@ test('snnet cni audit shows, waits, and removes', async () => {
   {
     await using daemon = await CniDaemon.start({ env, args: ['--audit-interval', '0'] });
     for (const [n, container] of [living, killed].entries()) {
-      expect(await daemon.call('ADD', container, { args: address(n) })).toMatchObject({ status: 0 });
+      expect(await daemon.call('ADD', container, { args: address(n) })).toMatchObject({
+        status: 0,
+      });
     }
   }
   expect(await json('cni', 'audit')).toMatchObject({ seen: 2, alive: 2, stale: [], removed: [] });
@@ -57,7 +62,7 @@ test('snnet cni audit shows, waits, and removes', async () => {
 });
 
 test.each([
-  [['--liveness', 'rkt'], /Expected namespaces or docker or podman or cri/],
+  [['--liveness', 'rkt'], /Expected namespaces or namespaces-here or docker or/],
   [['--liveness', 'docker:run/x'], /absolute path/],
   [['--liveness', 'namespaces:/run/x'], /Expected/],
   [['--audit-grace', 'long'], /whole number/],
@@ -84,7 +89,7 @@ test('a runtime that does not answer is said so, and nothing is removed', async 
   await daemon.call('DEL', container);
 });
 
-test('the daemon removes what was abandoned, delivers the event, and ends cleanly', async () => {
+it('the daemon removes what was abandoned, delivers the event, and ends cleanly', async () => {
   await using box = await Sandbox.open();
   const { ns, env } = await stand(box);
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
@@ -97,7 +102,10 @@ test('the daemon removes what was abandoned, delivers the event, and ends cleanl
     const isTold = (): boolean => daemon.tool.stdout.includes('"kind":"tunnel-del"');
     expect(await until(isTold, 20_000 * patience)).toBe(true);
     closeSync(held);
-    const events = daemon.tool.stdout.trim().split('\n').map((line) => JSON.parse(line) as object);
+    const events = daemon.tool.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object);
     expect(events).toMatchObject([
       { kind: 'tunnel-add', subnet: '172.16.0.0/16' },
       { kind: 'tunnel-del', subnet: '172.16.0.0/16' },
@@ -167,9 +175,12 @@ describe('the unit for systemd', () => {
     expect(only('ProtectSystem')).toBe('strict');
     expect(only('ProtectProc')).toBe('default');
     expect(only('RestrictNamespaces')).toBe('net');
-    expect(only('RestrictAddressFamilies').split(' ').sort()).toEqual(
-      ['AF_INET', 'AF_INET6', 'AF_NETLINK', 'AF_UNIX'],
-    );
+    expect(only('RestrictAddressFamilies').split(' ').sort()).toEqual([
+      'AF_INET',
+      'AF_INET6',
+      'AF_NETLINK',
+      'AF_UNIX',
+    ]);
     expect(settings('SystemCallFilter')).toEqual(['@system-service', '~@privileged']);
     for (const name of ['PrivateNetwork', 'PrivateUsers', 'ProtectKernelTunables', 'PrivatePIDs']) {
       expect([name, settings(name)]).toEqual([name, []]);
@@ -188,59 +199,67 @@ describe('the unit for systemd', () => {
     for (const variable of described) expect(stdout).toContain(variable);
   });
 
-  needs('systemd-analyze')('is a unit that systemd understands, and calls well protected', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'snnet-unit-'));
-    try {
-      const copy = join(directory, 'snnet-cni.service');
-      const node = `ExecStart=${process.execPath} ${join(PACKAGE_ROOT, 'dist/cli/main.js')} cni serve`;
-      writeFileSync(copy, text.replace(/^ExecStart=.*$/m, node));
-      const verified = await run(['systemd-analyze', 'verify', '--man=no', copy], { check: false });
-      expect({ ...verified, argv: [] }).toMatchObject({ status: 0, stdout: '', stderr: '' });
-      const security = ['systemd-analyze', 'security', '--offline=true', '--no-pager'];
-      // 100 is no protection at all; a daemon of the distribution has 96 most of the time.
-      await run([...security, '--threshold=45', copy]);
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
-  });
+  needs('systemd-analyze')(
+    'is a unit that systemd understands, and calls well protected',
+    async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'snnet-unit-'));
+      try {
+        const copy = join(directory, 'snnet-cni.service');
+        const node = `ExecStart=${process.execPath} ${join(PACKAGE_ROOT, 'dist/cli/main.js')} cni serve`;
+        writeFileSync(copy, text.replace(/^ExecStart=.*$/m, node));
+        const verified = await run(['systemd-analyze', 'verify', '--man=no', copy], {
+          check: false,
+        });
+        expect({ ...verified, argv: [] }).toMatchObject({ status: 0, stdout: '', stderr: '' });
+        const security = ['systemd-analyze', 'security', '--offline=true', '--no-pager'];
+        // 100 is no protection at all; a daemon of the distribution has 96 most of the time.
+        await run([...security, '--threshold=45', copy]);
+      } finally {
+        rmSync(directory, { recursive: true });
+      }
+    },
+  );
 
-  needs('real-root')('leaves the daemon all that it needs for an ADD, a DEL and an audit', async () => {
-    await using box = await Sandbox.open();
-    const { ns, env } = await stand(box);
-    const capabilities = only('CapabilityBoundingSet')
-      .split(' ')
-      .map((name) => name.replace(/^CAP_/, '+').toLowerCase());
-    const bounds = ['--bounding-set', ['-all', ...capabilities].join(',')];
-    const prefix = ['setpriv', ...bounds, '--inh-caps', '-all', '--no-new-privs', '--'];
-    const args = ['--audit-interval', '20', '--audit-grace', '0'];
-    await using container = await Container.start('c1');
-    await using other = await Container.start('c2');
-    await using daemon = await CniDaemon.start({ env, args, prefix });
-    // NET_ADMIN 12, SYS_PTRACE 19, SYS_ADMIN 21.
-    expect([daemon.status('CapEff'), daemon.status('NoNewPrivs')]).toEqual([
-      ((1 << 12) | (1 << 19) | (1 << 21)).toString(16).padStart(16, '0'),
-      '1',
-    ]);
-    // As `ctr` names a namespace, and as others do.
-    const added = await daemon.call('ADD', container, { args: address(0) });
-    expect(added).toMatchObject({ status: 0 });
-    const named = await box.netns('named');
-    const inNamed = { containerId: 'c3', netns: named.path, args: address(1) };
-    expect(await daemon.call('ADD', container, inNamed)).toMatchObject({ status: 0 });
-    expect(await daemon.call('ADD', other, { args: address(2) })).toMatchObject({ status: 0 });
-    const ping = ['nsenter', `--net=${container.netns}`, 'ping', '-c1', '-W5', '172.16.0.3'];
-    await run(ping);
-    const held = openSync(other.netns, 'r');
-    await other.kill();
-    const isReaped = () => daemon.tool.stderr.includes('removed a VNIC without a workload');
-    expect(await until(isReaped, 20_000 * patience)).toBe(true);
-    closeSync(held);
-    expect(await vnicsIn(ns)).toBe(2);
-    expect(await daemon.call('DEL', container)).toMatchObject({ status: 0 });
-    expect(await daemon.call('DEL', container, inNamed)).toMatchObject({ status: 0 });
-    expect(await vnicsIn(ns)).toBe(0);
-    expect(daemon.tool.stderr).not.toMatch(/could not judge/);
-  });
+  needs('real-root')(
+    'leaves the daemon all that it needs for an ADD, a DEL and an audit',
+    async () => {
+      await using box = await Sandbox.open();
+      const { ns, env } = await stand(box);
+      const capabilities = only('CapabilityBoundingSet')
+        .split(' ')
+        .map((name) => name.replace(/^CAP_/, '+').toLowerCase());
+      const bounds = ['--bounding-set', ['-all', ...capabilities].join(',')];
+      const prefix = ['setpriv', ...bounds, '--inh-caps', '-all', '--no-new-privs', '--'];
+      const args = ['--audit-interval', '20', '--audit-grace', '0'];
+      await using container = await Container.start('c1');
+      await using other = await Container.start('c2');
+      await using daemon = await CniDaemon.start({ env, args, prefix });
+      // NET_ADMIN 12, SYS_PTRACE 19, SYS_ADMIN 21.
+      expect([daemon.status('CapEff'), daemon.status('NoNewPrivs')]).toEqual([
+        ((1 << 12) | (1 << 19) | (1 << 21)).toString(16).padStart(16, '0'),
+        '1',
+      ]);
+      // As `ctr` names a namespace, and as others do.
+      const added = await daemon.call('ADD', container, { args: address(0) });
+      expect(added).toMatchObject({ status: 0 });
+      const named = await box.netns('named');
+      const inNamed = { containerId: 'c3', netns: named.path, args: address(1) };
+      expect(await daemon.call('ADD', container, inNamed)).toMatchObject({ status: 0 });
+      expect(await daemon.call('ADD', other, { args: address(2) })).toMatchObject({ status: 0 });
+      const ping = ['nsenter', `--net=${container.netns}`, 'ping', '-c1', '-W5', '172.16.0.3'];
+      await run(ping);
+      const held = openSync(other.netns, 'r');
+      await other.kill();
+      const isReaped = () => daemon.tool.stderr.includes('removed a VNIC without a workload');
+      expect(await until(isReaped, 20_000 * patience)).toBe(true);
+      closeSync(held);
+      expect(await vnicsIn(ns)).toBe(2);
+      expect(await daemon.call('DEL', container)).toMatchObject({ status: 0 });
+      expect(await daemon.call('DEL', container, inNamed)).toMatchObject({ status: 0 });
+      expect(await vnicsIn(ns)).toBe(0);
+      expect(daemon.tool.stderr).not.toMatch(/could not judge/);
+    },
+  );
 });
 
 describe('the page about the audit', () => {

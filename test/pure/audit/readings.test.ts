@@ -82,7 +82,9 @@ test('a message says what was put into it, and one that was cut says nothing', a
       const bytes = Buffer.concat(parts);
       expect(decodeMessage(bytes)).toEqual(fields);
       const end = cut % (bytes.length + 1);
-      const ends = new Set(parts.map((_part, index) => Buffer.concat(parts.slice(0, index)).length));
+      const ends = new Set(
+        parts.map((_part, index) => Buffer.concat(parts.slice(0, index)).length),
+      );
       if (ends.has(end) || end === bytes.length) return;
       expect(() => decodeMessage(bytes.subarray(0, end))).toThrow(/without an end/);
     }),
@@ -101,7 +103,11 @@ test('a message says what was put into it, and one that was cut says nothing', a
 test('pods are listed with whether they are ready', () => {
   const text = (words: string): Buffer => Buffer.from(words);
   // Id, metadata, state (ready is left out), creation time, a label.
-  const ready = Buffer.concat([encode(1, text('pod-1')), encode(2, text('\x0a\x01x')), encode(4, 7n)]);
+  const ready = Buffer.concat([
+    encode(1, text('pod-1')),
+    encode(2, text('\x0a\x01x')),
+    encode(4, 7n),
+  ]);
   const stopped = Buffer.concat([encode(1, text('pod-2')), encode(3, 1n)]);
   const answer = Buffer.concat([encode(1, ready), encode(1, stopped), encode(9, 1n)]);
   expect(decodeSandboxes(answer)).toEqual([

@@ -6,7 +6,7 @@ import { callCni } from '../../support/cni';
 import type { CniCall, CniReply } from '../../support/cni';
 import { patience } from '../../support/run';
 import { Tool } from '../../support/tool';
-import { Container } from '../../kernel/helpers/container';
+import type { Container } from '../../kernel/helpers/container';
 import { FILE } from './stand';
 
 export interface DaemonOptions {
