@@ -61,7 +61,7 @@ export class CniServer implements AsyncDisposable {
     });
     const node = await ComputeNode.open(options.node);
     try {
-      const server = new Server({ noDelay: true });
+      const server = new Server();
       server.maxConnections = MOST_CONNECTIONS;
       const serving = new CniServer(node, socketPath, server);
       const plugin = new CniPlugin(node, { onTunnelEvent, logger, netns: options.node.netns });

@@ -54,8 +54,9 @@ export class Setting {
 
   /** Of one attachment, in whatever namespace: at most one, but for what others did. */
   find(name: AttachmentName): AttachedVnic[] {
-    const end = `.${keyOf(name)}`;
-    return this.#attached((altName) => altName.endsWith(end));
+    const key = keyOf(name);
+    const all = this.#attached((altName) => altName.endsWith(key));
+    return all.filter(({ attachment }) => keyOfAttachment(attachment) === key);
   }
 
   findExactly(altName: string): AttachedVnic[] {
