@@ -103,12 +103,11 @@ export class Setting {
    * of this process whatever it says. Nobody knows whether an earlier process still got to it.
    */
   async announce(network: Network, event: TunnelEvent | undefined): Promise<void> {
-    const addition = this.#describeTunnel(network);
-    const scope = scopeOf(addition);
+    const scope = scopeOf({ ...network, cnciIp: network.concIp });
     if (event === undefined && this.#told.has(scope)) return;
     this.#told.add(scope);
     try {
-      await this.deliver(event ?? addition);
+      await this.deliver(event ?? this.#describeTunnel(network));
     } catch (error) {
       this.#told.delete(scope);
       throw error;
@@ -145,8 +144,13 @@ export class Setting {
   }
 }
 
-function scopeOf({ tenantId, subnetId, concId, cnciIp }: TunnelEvent): string {
-  return [tenantId, subnetId, concId, cnciIp].join(' ');
+function scopeOf({
+  tenantId,
+  subnetId,
+  concId,
+  cnciIp,
+}: Pick<TunnelEvent, 'tenantId' | 'subnetId' | 'concId' | 'cnciIp'>): string {
+  return `${tenantId} ${subnetId} ${concId} ${cnciIp}`;
 }
 
 /** The fields of a VNIC that are its subnet's. */
