@@ -86,10 +86,13 @@ function withResult(container: Container, prevResult: unknown): Container {
 function countVeths(): number {
   const said = execFileSync('ip', ['-o', 'link', 'show', 'type', 'veth'], { encoding: 'utf8' });
   // The underlay of the bench is one too.
-  return said.split('\n').filter((line) => line !== '' && !/: eth0@/.test(line)).length;
+  return said.split('\n').filter((line) => line !== '' && !line.includes(': eth0@')).length;
 }
 
-function oneByOne(contestant: CniContestant, n: number): { add: number[]; del: number[]; seen: number } {
+function oneByOne(
+  contestant: CniContestant,
+  n: number,
+): { add: number[]; del: number[]; seen: number } {
   const containers = makeContainers(contestant, n + WARM_UP);
   const add: number[] = [];
   const added = containers.map((container) => {

@@ -56,8 +56,8 @@ export async function add(
 ): Promise<AddOutcome> {
   const order = await readOrder(setting, asked);
   return await setting.lanes.run(keyOf(order.name), async () => {
-    const [found, ...others] = setting.find(order.name);
-    if (found !== undefined) return await tellAgain(order, found, others);
+    const again = await tellAgain(setting, order, setting.find(order.name), signal);
+    if (again !== undefined) return again;
     if (given === undefined && hasIpam(order.head)) return { kind: 'wants-address' };
     return await attach(setting, order, readLot(order, given), signal);
   });
@@ -117,7 +117,7 @@ async function attach(
     await setting.deliver(event);
   };
   try {
-    await setting.deliver(made.event);
+    await setting.announce(order.network, made.event);
   } catch (error) {
     await undo().catch((later: unknown) => {
       setting.logger.error('an ADD could not be undone', { error: later });
@@ -160,19 +160,24 @@ function describe({ network, environment }: Order, lot: Lot, made: CreatedVnic):
   };
 }
 
-/** The same ADD once more: what the kernel shows in the container is the result. */
+/**
+ * The same ADD once more: what the kernel shows in the container is the result. The VNIC is put in order
+ * on the way, and the concentrator told, if nobody knows whether it was.
+ */
 async function tellAgain(
+  setting: Setting,
   order: Order,
-  found: AttachedVnic,
-  others: readonly AttachedVnic[],
-): Promise<AddOutcome> {
+  [found, ...others]: readonly AttachedVnic[],
+  signal: AbortSignal,
+): Promise<AddOutcome | undefined> {
+  if (found === undefined) return undefined;
   const { environment, network, wishes, inode, name } = order;
   if (others.length > 0 || found.attachment.netns !== inode) {
     const what = `${name.containerId} has its ${name.ifname} in another namespace`;
     throw new CniFailure('conflict', what, { details: 'DEL has to come before another ADD' });
   }
-  const { address, mac } = wishes;
   const { link, routes } = await viewContainer(environment.netns, environment.ifname);
+  const { address, mac } = wishes;
   const isOther =
     (address !== undefined && address !== found.vnic.ip) ||
     (mac !== undefined && mac !== link?.address);
@@ -180,23 +185,20 @@ async function tellAgain(
     const what = `${name.containerId} has an ${name.ifname} that is not as it should be`;
     throw new CniFailure('conflict', what, { details: `its address is ${found.vnic.ip}` });
   }
-  const { vnic, bridge } = found;
   const gateway = gatewayOf(network.subnet);
-  const attached: Attached = {
-    bridge,
-    linkName: vnic.linkName,
-    ifname: environment.ifname,
-    sandbox: environment.netns,
-    mac: link.address,
-    mtu: vnic.mtu,
-    address: vnic.ip as Ipv4Address,
-    subnet: network.subnet,
+  const lot: Lot = {
+    address: found.vnic.ip as Ipv4Address,
+    mac: link.address as MacAddress,
     gateway,
-    routes: routes.map(({ destination, via }) => ({
+    routes: routes.map(({ destination, via = gateway }) => ({
       destination: destination as Ipv4Cidr,
-      via: (via ?? gateway) as Ipv4Address,
+      via: via as Ipv4Address,
     })),
     dns: mergeDns(wishes.dns, network.dns),
   };
+  const config = found.config ?? describeVnic(order, lot);
+  const made = await setting.node.createVnic(config, { signal });
+  await setting.announce(order.network, made.event);
+  const attached = describe(order, lot, made);
   return { kind: 'added', text: formatResult(order.head.cniVersion, attached, order.previous) };
 }

@@ -11,6 +11,8 @@ export interface ContainerView {
   readonly addresses: readonly AddressRow[];
   /** Of the main table, by that interface, less the one that comes with its address. */
   readonly routes: readonly RouteRow[];
+  /** Destinations of all routes of the main table. */
+  readonly destinations: ReadonlySet<string>;
 }
 
 /** The inode of a network namespace: what tells it from others. */
@@ -38,6 +40,7 @@ export async function viewContainer(netns: string, ifname: string): Promise<Cont
       link,
       addresses: addresses.filter(isOf),
       routes: routes.filter((route) => isOf(route) && route.via !== undefined),
+      destinations: new Set(routes.map(({ destination }) => destination)),
     };
   } finally {
     await kernel.close();

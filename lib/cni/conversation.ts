@@ -111,7 +111,9 @@ export class Conversation {
   /** Whether it was taken. */
   #write(frame: DaemonFrame): Promise<boolean> {
     return new Promise((resolve) => {
-      this.#output.write(encodeDaemonFrame(frame), (error) => resolve(error == null));
+      this.#output.write(encodeDaemonFrame(frame), (error) =>
+        resolve(error === undefined || error === null),
+      );
     });
   }
 

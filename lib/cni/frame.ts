@@ -111,7 +111,9 @@ function decodeRequest(frame: Buffer): CniRequest {
   if (frame.length < REQUEST_HEAD) throw nonsense('a request without its head');
   const protocol = frame.readUInt8(1);
   if (protocol !== PROTOCOL) {
-    throw nonsense(`protocol ${String(protocol)}; snnet-cni and the daemon are of different versions`);
+    throw nonsense(
+      `protocol ${String(protocol)}; snnet-cni and the daemon are of different versions`,
+    );
   }
   const end = REQUEST_HEAD + frame.readUInt32BE(2);
   if (end > frame.length) throw nonsense('a request that is cut off');

@@ -2,6 +2,7 @@ import { Server } from 'node:net';
 import type { Socket } from 'node:net';
 
 import { ComputeNode } from '../compute-node';
+import { isLibsnnetError } from '../errors';
 import { parseLogger, refuse, SILENT_LOGGER, withOperation } from '../model';
 import type { Logger, NodeOptionsInput } from '../model';
 import { listenPrivately, peerCredentials } from '../service';
@@ -89,8 +90,14 @@ export class CniServer implements AsyncDisposable {
     this.#server.close();
     for (const conversation of this.#conversations) if (conversation.isIdle) conversation.drop();
     await Promise.all([...this.#conversations].map(({ finished }) => finished));
-    await this.node.settle();
-    await this.node.close();
+    try {
+      await this.node.settle();
+    } catch (error) {
+      // Whoever has the node may have closed it.
+      if (!isLibsnnetError(error, 'SNNET_HANDLE_CLOSED')) throw error;
+    } finally {
+      await this.node.close();
+    }
   }
 
   #converse(socket: Socket, plugin: CniPlugin, logger: Logger): void {

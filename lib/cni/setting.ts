@@ -24,6 +24,8 @@ export class Setting {
   readonly lanes = new Lanes();
   readonly #onTunnelEvent: OnTunnelEvent;
   readonly #netns: string;
+  /** Subnets whose concentrators this process has told. */
+  readonly #told = new Set<string>();
   #inode: Promise<number> | undefined;
 
   constructor(
@@ -96,8 +98,26 @@ export class Setting {
     await this.deliver(event);
   }
 
+  /**
+   * Tells the concentrator of a subnet that has a container now: what the node says, and once in the life
+   * of this process whatever it says. Nobody knows whether an earlier process still got to it.
+   */
+  async announce(network: Network, event: TunnelEvent | undefined): Promise<void> {
+    const addition = this.#describeTunnel(network);
+    const scope = scopeOf(addition);
+    if (event === undefined && this.#told.has(scope)) return;
+    this.#told.add(scope);
+    try {
+      await this.deliver(event ?? addition);
+    } catch (error) {
+      this.#told.delete(scope);
+      throw error;
+    }
+  }
+
   async deliver(event: TunnelEvent | undefined): Promise<void> {
     if (event === undefined) return;
+    if (event.kind === 'tunnel-del') this.#told.delete(scopeOf(event));
     try {
       await this.#onTunnelEvent(event);
     } catch (error) {
@@ -107,12 +127,26 @@ export class Setting {
     }
   }
 
+  #describeTunnel(network: Network): TunnelEvent {
+    const { tenantId, subnetId, concId, concIp: cnciIp, subnet, subnetKey } = network;
+    const [computeLink] = this.node.computeLinks;
+    return Object.freeze({
+      ...{ kind: 'tunnel-add', code: 2, cnciIp, cnIp: computeLink?.address ?? '' },
+      ...{ subnet, subnetKey, tenantId, subnetId, concId },
+      ...{ cnId: this.node.id, tunnel: this.node.mode },
+    } as const);
+  }
+
   #attached(matches: (altName: string) => boolean): AttachedVnic[] {
     return this.node.vnicsNamed(matches).flatMap((named) => {
       const attachment = parseAttachment(named.altName);
       return attachment === undefined ? [] : [{ ...named, attachment }];
     });
   }
+}
+
+function scopeOf({ tenantId, subnetId, concId, cnciIp }: TunnelEvent): string {
+  return [tenantId, subnetId, concId, cnciIp].join(' ');
 }
 
 /** The fields of a VNIC that are its subnet's. */

@@ -43,7 +43,8 @@ Failure Explain(const Request& request, const sys::Error& error) {
   const std::string what = is_late ? " does not answer" : " cannot be run";
   // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread
   const std::string why = error.request + ": " + strerror(error.code);
-  return {is_late ? Code::kTryAgain : Code::kDelegate, "the IPAM plugin " + request.ipam + what, why};
+  return {is_late ? Code::kTryAgain : Code::kDelegate, "the IPAM plugin " + request.ipam + what,
+          why};
 }
 
 bool IsErrorResult(const std::string& output) {

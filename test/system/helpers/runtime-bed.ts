@@ -147,6 +147,10 @@ export class RuntimeBed implements AsyncDisposable {
     return links.map(({ ifname }) => ifname).filter((name) => /^s(br|gt|vn)_/.test(name));
   }
 
+  async vnics(): Promise<string[]> {
+    return (await this.links()).filter((name) => name.startsWith('svn_'));
+  }
+
   /** A bridge is deleted a little later than its last container. */
   async isEmpty(): Promise<boolean> {
     return await until(async () => (await this.links()).length === 0, 10_000 * patience);
@@ -180,7 +184,8 @@ export class RuntimeBed implements AsyncDisposable {
     mkdirSync(this.networks);
     copyFileSync(FRONT, join(this.plugins, 'snnet-cni'));
     if (!existsSync(PLUGINS)) return;
-    for (const name of readdirSync(PLUGINS)) symlinkSync(join(PLUGINS, name), join(this.plugins, name));
+    for (const name of readdirSync(PLUGINS))
+      symlinkSync(join(PLUGINS, name), join(this.plugins, name));
   }
 }
 
@@ -208,7 +213,10 @@ function directoriesIn(directory: string): string[] {
 function processesIn(directory: string): number[] {
   try {
     const text = readFileSync(join(directory, 'cgroup.procs'), 'utf8');
-    return text.split('\n').map(Number).filter((pid) => pid > 0);
+    return text
+      .split('\n')
+      .map(Number)
+      .filter((pid) => pid > 0);
   } catch {
     // A hierarchy of another version, or gone meanwhile.
     return [];
