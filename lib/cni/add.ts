@@ -59,9 +59,12 @@ export async function add(
   const order = readOrder(setting, asked);
   return await setting.lanes.run(order.key, async () => {
     const again = await tellAgain(setting, order, setting.find(order.key), signal);
-    if (again !== undefined) return again;
-    if (given === undefined && hasIpam(order.head)) return { kind: 'wants-address' };
-    return await attach(setting, order, readLot(order, given), signal);
+    if (again === undefined && given === undefined && hasIpam(order.head)) {
+      return { kind: 'wants-address' };
+    }
+    const outcome = again ?? (await attach(setting, order, readLot(order, given), signal));
+    setting.claims.set(order.key, order);
+    return outcome;
   });
 }
 
@@ -130,7 +133,12 @@ async function attach(
   }
   const text = formatResult(order.head.cniVersion, describe(order, lot, made), order.previous);
   if (!made.created) return { kind: 'added', text };
-  return { kind: 'added', text, undo: () => setting.lanes.run(order.key, undo) };
+  const undoUnlessClaimed = async (): Promise<void> => {
+    if (setting.claims.get(order.key) !== order) return;
+    setting.claims.delete(order.key);
+    await undo();
+  };
+  return { kind: 'added', text, undo: () => setting.lanes.run(order.key, undoUnlessClaimed) };
 }
 
 function describeVnic({ network, key, inode, environment }: Order, lot: Lot): VnicConfigInput {

@@ -21,6 +21,7 @@ export async function del(
   await setting.lanes.run(key, async () => {
     const found = setting.find(key);
     const network = readNetwork(head, found);
+    setting.claims.delete(key);
     for (const vnic of found) await setting.destroy(vnic, network);
     if (found.length === 0 && network !== undefined) await setting.clearAway(network);
   });
@@ -43,6 +44,7 @@ export async function collectGarbage(setting: Setting, head: NetworkHead): Promi
       setting.lanes
         .run(keyOfAttachment(attachment), async () => {
           // It may have gone while others had the lane.
+          setting.claims.delete(keyOfAttachment(attachment));
           for (const vnic of setting.findExactly(altName)) await setting.destroy(vnic, network);
         })
         .catch((error: unknown) => {

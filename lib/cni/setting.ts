@@ -22,6 +22,8 @@ export class Setting {
   readonly logger: Logger;
   /** What is done for one attachment is done one after the other. */
   readonly lanes = new Lanes();
+  /** Who was last told that an attachment is there: nobody else takes it back. */
+  readonly claims = new Map<string, object>();
   readonly #onTunnelEvent: OnTunnelEvent;
   readonly #netns: string;
   /** Subnets whose concentrators this process has told. */

@@ -199,6 +199,27 @@ vxlan('an ADD that nobody waits for any more is undone', async () => {
   expect(bed.events.map(({ kind }) => kind)).toEqual(['tunnel-add', 'tunnel-del']);
 });
 
+vxlan('an ADD that was repeated meanwhile is not undone', async () => {
+  await using bed = await CniBed.open();
+  const ns = await bed.container();
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  bed.onTunnelEvent = ({ kind }) => (kind === 'tunnel-add' ? held : undefined);
+  const config = bed.config({ runtimeConfig: { ips: ['172.16.1.5'] } });
+  const { reply, kill } = spawnCni({ command: 'ADD', containerId: 'c1', netns: ns.path, config });
+  expect(await until(() => bed.events.length === 1, 10_000)).toBe(true);
+  kill();
+  await reply;
+  const again = bed.add(ns, { ip: '172.16.1.5' });
+  // It waits its turn behind the first.
+  await bed.call('STATUS', undefined, { config: { cniVersion: '1.1.0' } });
+  release();
+  const prevResult = await again;
+  expect(await bed.call('CHECK', ns, { config: { prevResult } })).toMatchObject({ status: 0 });
+  expect(await inside(ns)).toEqual(['eth0']);
+  await bed.del(ns);
+});
+
 describe('DEL', () => {
   vxlan('succeeds as often as it is called, with whatever is left', async () => {
     await using bed = await CniBed.open();
