@@ -15,6 +15,13 @@ import { bare, FILE, stand } from './helpers/stand';
 
 const vxlan = needs('vxlan');
 
+/** The configuration of the documentation that needs no daemon. */
+function documentedInProcess(): { readonly node: object } {
+  const page = readFileSync(join(PACKAGE_ROOT, 'docs', 'cni.md'), 'utf8');
+  const [, text = ''] = /```json\n(\{\n[^`]*"daemon": "in-process"[^`]*)```/.exec(page) ?? [];
+  return JSON.parse(text) as { readonly node: object };
+}
+
 /** A machine whose daemon is started and ended by the test. */
 class Machine implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'snnet-cli-'));
@@ -171,16 +178,16 @@ vxlan('without a daemon each command serves itself, if that is wanted', async ()
   await using machine = await Machine.open();
   const ns = await machine.box.netns('c');
   const { SNNET_NETNS: netns } = machine.env;
+  // As the documentation has it, but for where things are on this machine.
+  const shown = documentedInProcess();
   const own = {
-    daemon: 'in-process',
+    ...shown,
     snnetCommand: [process.execPath, join(PACKAGE_ROOT, FILE)],
-    node: {
-      ...{ id: 'cn1', mode: 'vxlan', computeNets: ['198.51.100.0/24'] },
-      ...{ allowVethUplink: true, netns },
-    },
+    node: { ...shown.node, allowVethUplink: true, netns },
+    runtimeConfig: { ips: ['172.16.4.5'] },
   };
   const added = await machine.call('ADD', ns, own);
-  expect(added).toMatchObject({ status: 0, result: { ips: [{ address: '172.16.1.5/24' }] } });
+  expect(added).toMatchObject({ status: 0, result: { ips: [{ address: '172.16.4.5/24' }] } });
   expect(JSON.parse(added.stderr)).toMatchObject({ kind: 'tunnel-add' });
   expect(await machine.call('ADD', ns, own)).toMatchObject({ status: 0, stdout: added.stdout });
   const checked = await machine.call('CHECK', ns, { ...own, prevResult: added.result });

@@ -47,6 +47,7 @@ test('frames come out as they went in, however the bytes come', async () => {
       const read = cut(bytes, places).flatMap((part) => reader.read(part));
       expect(read.map(decodeFrontFrame)).toEqual(frames);
     }),
+    { runs: 60 },
   );
   await checkProperty(
     fc.property(daemonFrame, (frame) => {
