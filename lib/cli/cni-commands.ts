@@ -53,6 +53,7 @@ function addServe(group: Command): void {
       logger: LOGGER,
     });
     try {
+      await server.rehearse();
       await notifyService('READY=1', `STATUS=serving ${server.socketPath}`);
       process.stderr.write(`serving ${server.socketPath}\n`);
       const { node } = server;

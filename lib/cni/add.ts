@@ -2,7 +2,7 @@ import type { CreatedVnic } from '../compute-node';
 import { gatewayOf, macOfAddress } from '../model';
 import type { ContainerRoute, Ipv4Address, Ipv4Cidr, MacAddress, VnicConfigInput } from '../model';
 import { parseAllocation } from './allocation';
-import { formatAttachment, keyOf, vnicIdOf } from './attachment';
+import { altNameOf, keyOf, vnicIdOf } from './attachment';
 import type { AttachmentName } from './attachment';
 import { viewContainer } from './container';
 import { mergeDns } from './dns';
@@ -23,6 +23,8 @@ interface Order {
   readonly environment: CniEnvironment;
   readonly head: NetworkHead;
   readonly name: AttachmentName;
+  /** What tells it from all others. */
+  readonly key: string;
   readonly network: Network;
   readonly wishes: Wishes;
   readonly previous: PreviousResult;
@@ -54,19 +56,19 @@ export async function add(
   given: string | undefined,
   signal: AbortSignal,
 ): Promise<AddOutcome> {
-  const order = await readOrder(setting, asked);
-  return await setting.lanes.run(keyOf(order.name), async () => {
-    const again = await tellAgain(setting, order, setting.find(order.name), signal);
+  const order = readOrder(setting, asked);
+  return await setting.lanes.run(order.key, async () => {
+    const again = await tellAgain(setting, order, setting.find(order.key), signal);
     if (again !== undefined) return again;
     if (given === undefined && hasIpam(order.head)) return { kind: 'wants-address' };
     return await attach(setting, order, readLot(order, given), signal);
   });
 }
 
-async function readOrder(
+function readOrder(
   setting: Setting,
   { environment, head }: { readonly environment: CniEnvironment; readonly head: NetworkHead },
-): Promise<Order> {
+): Order {
   const network = parseNetwork(head, 'ADD');
   const { mode } = network;
   if (mode !== undefined && mode !== 'auto' && mode !== setting.node.mode) {
@@ -74,14 +76,16 @@ async function readOrder(
     throw new CniFailure('config', what);
   }
   const { containerId, ifname, netns, args } = environment;
+  const name = { network: head.name, containerId, ifname };
   return {
     environment,
     head,
-    name: { network: head.name, containerId, ifname },
+    name,
+    key: keyOf(name),
     network,
     wishes: parseWishes(head, args, network.subnet),
     previous: parsePreviousResult(head.fields['prevResult']),
-    inode: await setting.inodeOf(netns),
+    inode: setting.inodeOf(netns),
   };
 }
 
@@ -126,19 +130,19 @@ async function attach(
   }
   const text = formatResult(order.head.cniVersion, describe(order, lot, made), order.previous);
   if (!made.created) return { kind: 'added', text };
-  return { kind: 'added', text, undo: () => setting.lanes.run(keyOf(order.name), undo) };
+  return { kind: 'added', text, undo: () => setting.lanes.run(order.key, undo) };
 }
 
-function describeVnic({ network, name, inode, environment }: Order, lot: Lot): VnicConfigInput {
+function describeVnic({ network, key, inode, environment }: Order, lot: Lot): VnicConfigInput {
   const { address, mac, routes } = lot;
   return {
     ...subnetOf(network),
     role: 'container',
-    vnicId: vnicIdOf(keyOf(name)),
+    vnicId: vnicIdOf(key),
     instanceId: environment.containerId.slice(0, 255),
     vnicIp: address,
     vnicMac: mac,
-    altName: formatAttachment(name, inode),
+    altName: altNameOf(key, inode),
     attach: { netns: environment.netns, ifname: environment.ifname, routes },
   };
 }

@@ -1,3 +1,4 @@
+import { keyOf } from './attachment';
 import type { CniEnvironment } from './environment';
 import { inodeOf, viewContainer } from './container';
 import { CniFailure } from './failure';
@@ -20,9 +21,9 @@ export async function check(
     throw new CniFailure('config', 'CHECK needs prevResult in the network configuration');
   }
   const previous = parsePreviousResult(head.fields['prevResult']);
-  const [vnic] = setting.find({ network: head.name, containerId, ifname });
+  const [vnic] = setting.find(keyOf({ network: head.name, containerId, ifname }));
   if (vnic === undefined) throw differs(`${containerId} has no VNIC for ${ifname}`);
-  if (vnic.attachment.netns !== (await inodeOf(netns))) {
+  if (vnic.attachment.netns !== inodeOf(netns)) {
     throw differs(`the VNIC of ${containerId} is in another namespace than ${netns}`);
   }
   checkAddress(vnic, previous, ifname);

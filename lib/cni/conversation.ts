@@ -123,6 +123,7 @@ export class Conversation {
 
   /** The front has gone, or is to be left. What is at work for it ends by itself, soon. */
   #leave(): void {
+    if (this.#state === 'over') return;
     this.#gone.abort();
     if (this.#state !== 'working') this.#end();
   }

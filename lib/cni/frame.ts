@@ -129,10 +129,10 @@ function decodeRequest(frame: Buffer): CniRequest {
 }
 
 function frameOf(...parts: readonly Buffer[]): Buffer {
-  const body = Buffer.concat(parts);
-  const length = Buffer.alloc(LENGTH_BYTES);
-  length.writeUInt32BE(body.length);
-  return Buffer.concat([length, body]);
+  const size = parts.reduce((sum, part) => sum + part.length, 0);
+  const length = Buffer.allocUnsafe(LENGTH_BYTES);
+  length.writeUInt32BE(size);
+  return Buffer.concat([length, ...parts], LENGTH_BYTES + size);
 }
 
 function nonsense(what: string): CniFailure {

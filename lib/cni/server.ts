@@ -8,6 +8,7 @@ import type { Logger, NodeOptionsInput } from '../model';
 import { listenPrivately, peerCredentials } from '../service';
 import { Conversation } from './conversation';
 import { CniPlugin } from './plugin';
+import { rehearse } from './rehearsal';
 import type { OnTunnelEvent } from './setting';
 
 /** Where `snnet-cni` looks for the daemon unless the network configuration says otherwise. */
@@ -61,7 +62,7 @@ export class CniServer implements AsyncDisposable {
     });
     const node = await ComputeNode.open(options.node);
     try {
-      const server = new Server({ noDelay: true });
+      const server = new Server();
       server.maxConnections = MOST_CONNECTIONS;
       const serving = new CniServer(node, socketPath, server);
       const plugin = new CniPlugin(node, { onTunnelEvent, logger, netns: options.node.netns });
@@ -74,6 +75,14 @@ export class CniServer implements AsyncDisposable {
       await node.close();
       throw error;
     }
+  }
+
+  /**
+   * Serves a number of requests that cannot be, so that the first real ones do not wait for compilers: a
+   * tenth of a second now for some ten milliseconds then. Touches nothing.
+   */
+  rehearse(): Promise<void> {
+    return rehearse(this.socketPath);
   }
 
   /** Lets nobody in any more, finishes what is at work, and closes the node. The kernel stays as it is. */

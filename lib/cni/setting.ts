@@ -1,8 +1,8 @@
 import type { ComputeNode, NamedVnic, TunnelEvent } from '../compute-node';
 import { gatewayOf, macOfAddress } from '../model';
 import type { Ipv4Address, Logger, VnicConfigInput } from '../model';
-import { keyOf, keyOfAttachment, networkDigest, parseAttachment, vnicIdOf } from './attachment';
-import type { Attachment, AttachmentName } from './attachment';
+import { keyOfAttachment, networkDigest, parseAttachment, vnicIdOf } from './attachment';
+import type { Attachment } from './attachment';
 import { inodeOf } from './container';
 import { CniFailure } from './failure';
 import { Lanes } from './lane';
@@ -26,7 +26,7 @@ export class Setting {
   readonly #netns: string;
   /** Subnets whose concentrators this process has told. */
   readonly #told = new Set<string>();
-  #inode: Promise<number> | undefined;
+  #inode: number | undefined;
 
   constructor(
     node: ComputeNode,
@@ -45,17 +45,17 @@ export class Setting {
   }
 
   /** The inode of a container's namespace, which must not be the node's. */
-  async inodeOf(netns: string): Promise<number> {
+  inodeOf(netns: string): number {
     this.#inode ??= inodeOf(this.#netns);
-    const [inode, own] = await Promise.all([inodeOf(netns), this.#inode]);
-    if (inode !== own) return inode;
+    const inode = inodeOf(netns);
+    if (inode !== this.#inode) return inode;
     throw new CniFailure('environment', `CNI_NETNS: ${netns} is the node's own namespace`);
   }
 
-  /** Of one attachment, in whatever namespace: at most one, but for what others did. */
-  find(name: AttachmentName): AttachedVnic[] {
-    const end = `.${keyOf(name)}`;
-    return this.#attached((altName) => altName.endsWith(end));
+  /** Of one attachment, by its key, in whatever namespace: at most one, but for what others did. */
+  find(key: string): AttachedVnic[] {
+    const all = this.#attached((altName) => altName.endsWith(key));
+    return all.filter(({ attachment }) => keyOfAttachment(attachment) === key);
   }
 
   findExactly(altName: string): AttachedVnic[] {
@@ -103,12 +103,11 @@ export class Setting {
    * of this process whatever it says. Nobody knows whether an earlier process still got to it.
    */
   async announce(network: Network, event: TunnelEvent | undefined): Promise<void> {
-    const addition = this.#describeTunnel(network);
-    const scope = scopeOf(addition);
+    const scope = scopeOf({ ...network, cnciIp: network.concIp });
     if (event === undefined && this.#told.has(scope)) return;
     this.#told.add(scope);
     try {
-      await this.deliver(event ?? addition);
+      await this.deliver(event ?? this.#describeTunnel(network));
     } catch (error) {
       this.#told.delete(scope);
       throw error;
@@ -145,8 +144,13 @@ export class Setting {
   }
 }
 
-function scopeOf({ tenantId, subnetId, concId, cnciIp }: TunnelEvent): string {
-  return [tenantId, subnetId, concId, cnciIp].join(' ');
+function scopeOf({
+  tenantId,
+  subnetId,
+  concId,
+  cnciIp,
+}: Pick<TunnelEvent, 'tenantId' | 'subnetId' | 'concId' | 'cnciIp'>): string {
+  return `${tenantId} ${subnetId} ${concId} ${cnciIp}`;
 }
 
 /** The fields of a VNIC that are its subnet's. */

@@ -30,7 +30,7 @@ std::string FindInPath(const std::string& name) {
   std::string_view rest = variable == nullptr ? "" : variable;
   while (!rest.empty()) {
     const size_t end = std::min(rest.find(':'), rest.size());
-    const std::string path = std::string(rest.substr(0, end)) + "/" + name;
+    std::string path = std::string(rest.substr(0, end)) + "/" + name;
     // An empty entry would be the root.
     if (end > 0 && IsProgram(path)) return path;
     rest.remove_prefix(std::min(end + 1, rest.size()));

@@ -70,7 +70,7 @@ Answer Serve() {
 }  // namespace
 }  // namespace snnet::cni
 
-int main() {
+int main() {  // NOLINT(bugprone-exception-escape): compiled without exceptions
   // A daemon or a runtime that went away is an error of writing, not our end.
   signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c)
   const snnet::cni::Answer answer = snnet::cni::Serve();
