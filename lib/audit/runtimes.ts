@@ -1,12 +1,7 @@
-import { createHash } from 'node:crypto';
-
+import { containerOf } from '../cni';
 import { listSandboxes } from './cri';
 import type { Liveness } from './types';
 import { getJson } from './unix-http';
-
-/** As in the names of VNICs: longer ids are shortened there. */
-const LONGEST_ID = 64;
-const DIGITS = 32;
 
 /**
  * Alive is what docker lists and calls neither `exited` nor `dead` (Docker Engine API, `GET
@@ -44,7 +39,7 @@ function byContainer(list: (signal: AbortSignal) => Promise<readonly string[]>):
   return async (vnics, signal) => {
     // With nobody to ask about, a runtime that does not run is no failure.
     if (vnics.length === 0) return [];
-    const ids = new Set((await list(signal)).map(shortened));
+    const ids = new Set((await list(signal)).map(containerOf));
     return vnics.filter(({ container }) => ids.has(container));
   };
 }
@@ -59,9 +54,4 @@ export function livingContainers(list: unknown): string[] {
     if (typeof id !== 'string' || id === '') throw new Error('a container in the list has no id');
     return GONE.includes(state) ? [] : [id];
   });
-}
-
-function shortened(id: string): string {
-  if (id.length <= LONGEST_ID) return id;
-  return createHash('sha256').update(id).digest('hex').slice(0, DIGITS);
 }

@@ -1,4 +1,4 @@
-export { formatAttachment, keyOfAttachment, parseAttachment } from './attachment';
+export { containerOf, formatAttachment, keyOfAttachment, parseAttachment } from './attachment';
 export type { Attachment, AttachmentName } from './attachment';
 export { Conversation } from './conversation';
 export { executeCni } from './exec';

@@ -1,7 +1,7 @@
 /** The audit on the real kernel: what containers leave behind that were killed goes, and nothing else. */
 import { closeSync, openSync } from 'node:fs';
 import { AuditDaemon } from '#lib/audit/index';
-import type { AuditEvent, AuditReport, Liveness } from '#lib/audit/index';
+import type { AuditedNode, AuditEvent, AuditReport, Liveness } from '#lib/audit/index';
 import { needs } from '../support/reasons';
 import { run, sleep, until } from '../support/run';
 import { AuditBed, GRACE_MS, namespaces, rounds } from './helpers/audit-bed';
@@ -254,6 +254,33 @@ test('what has become another link meanwhile stays', async () => {
   replace = () => Promise.resolve();
   const [vnic] = bed.node.topology().vnics;
   expect(vnic?.altNames).toEqual([second.vnic(0).altName]);
+});
+
+test('what becomes another link at the very last moment is refused by its name', async () => {
+  await using bed = await AuditBed.open();
+  const [first, second] = [await bed.container('c1'), await bed.container('c2')];
+  await bed.node.createVnic(first.vnic(0));
+  const { node } = bed;
+  // Between the audit's last look and the call.
+  const slow: AuditedNode = {
+    audit: (options) => node.audit(options),
+    dbRebuild: (options) => node.dbRebuild(options),
+    topology: () => node.topology(),
+    vnicsNamed: (matches) => node.vnicsNamed(matches),
+    destroyVnic: async (config) => {
+      await node.destroyVnic(first.vnic(0));
+      await node.createVnic({ ...second.vnic(0), vnicId: first.vnic(0).vnicId });
+      return await node.destroyVnic(config);
+    },
+  };
+  const audit = new AuditDaemon(slow, { liveness: nobody, graceMs: 0 });
+  await audit.round();
+  expect(await audit.round()).toMatchObject({
+    removed: [],
+    refused: [{ vnic: { container: 'c1' }, error: { code: 'SNNET_VNIC_CONFLICT' } }],
+    errors: [],
+  });
+  expect(bed.node.topology().vnics).toMatchObject([{ altNames: [second.vnic(0).altName] }]);
 });
 
 test('one round at a time, and an end at any time', async () => {
