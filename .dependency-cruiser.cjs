@@ -6,12 +6,14 @@ const FLOORS = [
   ['errors', 'observe'],
   ['model'],
   ['alias', 'plan'],
-  ['kernel'],
+  ['kernel', 'files'],
   ['topology'],
   ['device', 'draw', 'ruleset', 'dhcp'],
   ['host'],
   ['compute-node', 'cnci', 'firewall'],
+  ['service'],
   ['docker', 'cni', 'agent', 'metrics'],
+  ['audit'],
   ['cli'],
 ];
 

@@ -3,7 +3,8 @@
  */
 
 /** The peers that trials are measured against, and ourselves. */
-export type PeerName = 'ours' | 'floor' | 'go' | 'go-iptables' | 'ip-batch' | 'nft-f' | 'iptables';
+export type PeerName =
+  'ours' | 'floor' | 'go' | 'go-iptables' | 'ip-batch' | 'nft-f' | 'iptables' | 'cni-bridge';
 
 export type CommandName =
   | 'create-worst-vm'
@@ -29,7 +30,14 @@ export type CommandName =
   | 'readopt'
   | 'new-flow'
   | 'new-flow-over'
-  | 'established-flow';
+  | 'established-flow'
+  | 'cni-add'
+  | 'cni-add-ipam'
+  | 'cni-add-all'
+  | 'cni-add-all-ipam'
+  | 'cni-del'
+  | 'cni-del-ipam'
+  | 'cni-rss';
 
 export interface Command {
   readonly cmd: CommandName;

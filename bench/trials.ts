@@ -2,6 +2,7 @@
  * The table of trials: what is measured, against whom, and what counts as good enough.
  */
 import type { Command, PeerName } from './protocol';
+import { ON_CONTAINERS } from './trials-cni';
 
 export type Unit = 'ns' | 'us' | 'ms' | 'MiB';
 
@@ -383,4 +384,5 @@ export const TRIALS: readonly Trial[] = [
   ...ON_A_CONCENTRATOR,
   ...ON_PORTS,
   ...ON_PACKETS,
+  ...ON_CONTAINERS,
 ];

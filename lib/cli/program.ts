@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { addCnciCommands } from './cnci-commands';
+import { addCniCommands } from './cni-commands';
 import { addDemoCommand } from './demo';
 import { addDoctorCommand } from './doctor-command';
 import { EXIT, explain, SilentFailure } from './failure';
@@ -44,6 +45,7 @@ function buildProgram(json: boolean): Command {
   addNodeCommands(program);
   addCnciCommands(program);
   addFirewallCommands(program);
+  addCniCommands(program);
   addTopologyCommand(program);
   addDoctorCommand(program);
   addDemoCommand(program);

@@ -4,7 +4,7 @@
  * reason that is not expected on that kernel fails the run.
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 
 /** What a test can need, the reason it gives when it is missing, and how to find out. */
@@ -52,6 +52,20 @@ const CAPABILITIES = {
     reason: 'no-qemu-for-x86-64',
     probe: () => process.arch === 'x64' && program('qemu-system-x86_64').probe(),
   },
+  'systemd-analyze': program('systemd-analyze'),
+  // With the programs that it starts, or that give its containers a network.
+  podman: {
+    reason: 'no-podman',
+    probe: () => ['podman', 'runc', 'conmon'].every((name) => isInSystem(name)),
+  },
+  containerd: {
+    reason: 'no-containerd',
+    probe: () => ['containerd', 'runc'].every((name) => isInSystem(name)),
+  },
+  'cni-plugins': {
+    reason: 'no-cni-plugins',
+    probe: () => existsSync('/usr/lib/cni/host-local') && existsSync('/usr/lib/cni/tuning'),
+  },
 } as const satisfies Record<string, { reason: string; probe: () => boolean }>;
 
 export type Capability = keyof typeof CAPABILITIES;
@@ -71,9 +85,13 @@ const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
     'kernel-has-no-bridge-conntrack',
     'kernel-has-no-flowtable',
     'no-docker',
+    'no-podman',
+    'no-containerd',
+    'no-cni-plugins',
     'no-valgrind',
     'no-gdb',
     'no-strace',
+    'no-systemd-analyze',
   ],
   '6.1': ['kernel-has-no-netkit', 'kernel-has-no-nft-persist', 'no-strace', 'no-python3'],
   '6.12': ['no-strace', 'no-python3', 'no-iptables-nft', 'no-iptables-legacy'],
@@ -133,6 +151,10 @@ function packetFilter<Name extends string>(name: Name, ruleset: string) {
 
 function program<Name extends string>(name: Name) {
   return { reason: `no-${name}` as const, probe: () => succeeds(['which', name], '') };
+}
+
+function isInSystem(name: string): boolean {
+  return ['/usr/bin', '/usr/sbin'].some((directory) => existsSync(`${directory}/${name}`));
 }
 
 function succeeds([command = '', ...args]: readonly string[], input: string): boolean {

@@ -1,0 +1,11 @@
+export {
+  checkLinks,
+  checkTrustedDirectory,
+  codeOf,
+  describeKind,
+  ignoreAbsence,
+  makeDirectory,
+  makePrivateDirectory,
+  ownUid,
+  unsafe,
+} from './directory';
