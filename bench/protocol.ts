@@ -3,7 +3,15 @@
  */
 
 /** The peers that trials are measured against, and ourselves. */
-export type PeerName = 'ours' | 'floor' | 'go' | 'go-iptables' | 'ip-batch' | 'nft-f' | 'iptables';
+export type PeerName =
+  | 'ours'
+  | 'floor'
+  | 'go'
+  | 'go-iptables'
+  | 'ip-batch'
+  | 'nft-f'
+  | 'iptables'
+  | 'docker-bridge';
 
 export type CommandName =
   | 'create-worst-vm'
@@ -29,7 +37,8 @@ export type CommandName =
   | 'readopt'
   | 'new-flow'
   | 'new-flow-over'
-  | 'established-flow';
+  | 'established-flow'
+  | 'docker-run';
 
 export interface Command {
   readonly cmd: CommandName;

@@ -27,6 +27,8 @@ export interface Trial {
   readonly count: number;
   /** All peers of a round share one namespace: only for trials that change nothing. */
   readonly readsOnly?: boolean;
+  /** The children see the machine's own /sys, with its control groups. */
+  readonly keepsMounts?: boolean;
   /** Every peer does the same once before it is measured: caches, allocators and compilers are warm. */
   readonly warmUp?: boolean;
   /** Fewer rounds than asked for, where a round is long. */
@@ -378,9 +380,25 @@ const ON_PACKETS: readonly Trial[] = [
   },
 ];
 
+const WITH_DOCKER: readonly Trial[] = [
+  {
+    name: 'docker-run',
+    unit: 'ms',
+    what: 'a container that comes, does nothing and goes; ours with its VNIC coming and going',
+    run: command('docker-run', 7),
+    peers: ['ours', 'docker-bridge'],
+    count: 7,
+    keepsMounts: true,
+    targets: [
+      { against: 'docker-bridge', most: 1, text: 'no more than with docker’s own bridge' },
+    ],
+  },
+];
+
 export const TRIALS: readonly Trial[] = [
   ...ON_LINKS,
   ...ON_A_CONCENTRATOR,
   ...ON_PORTS,
   ...ON_PACKETS,
+  ...WITH_DOCKER,
 ];

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { addCnciCommands } from './cnci-commands';
 import { addDemoCommand } from './demo';
+import { addDockerCommand } from './docker-command';
 import { addDoctorCommand } from './doctor-command';
 import { EXIT, explain, SilentFailure } from './failure';
 import { addFirewallCommands } from './firewall-commands';
@@ -46,6 +47,7 @@ function buildProgram(json: boolean): Command {
   addFirewallCommands(program);
   addTopologyCommand(program);
   addDoctorCommand(program);
+  addDockerCommand(program);
   addDemoCommand(program);
   return program;
 }

@@ -4,7 +4,7 @@
  * reason that is not expected on that kernel fails the run.
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 
 /** What a test can need, the reason it gives when it is missing, and how to find out. */
@@ -42,7 +42,14 @@ const CAPABILITIES = {
     probe: () => succeeds(['unshare', '--net', 'iptables-legacy', '-S'], ''),
   },
   valgrind: program('valgrind'),
-  docker: program('docker'),
+  // Not any docker: Debian's, with its daemon, and what it runs containers with.
+  docker: {
+    reason: 'no-docker',
+    probe: () =>
+      isRealRoot() &&
+      ['docker', 'dockerd', 'containerd', 'runc'].every((name) => isInSystem(name)) &&
+      succeeds(['unshare', '--mount', 'true'], ''),
+  },
   gdb: program('gdb'),
   strace: program('strace'),
   gcc: program('gcc'),
@@ -127,6 +134,10 @@ function packetFilter<Name extends string>(name: Name, ruleset: string) {
 
 function program<Name extends string>(name: Name) {
   return { reason: `no-${name}` as const, probe: () => succeeds(['which', name], '') };
+}
+
+function isInSystem(name: string): boolean {
+  return ['/usr/bin', '/usr/sbin'].some((directory) => existsSync(`${directory}/${name}`));
 }
 
 function succeeds([command = '', ...args]: readonly string[], input: string): boolean {
