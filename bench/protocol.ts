@@ -4,14 +4,7 @@
 
 /** The peers that trials are measured against, and ourselves. */
 export type PeerName =
-  | 'ours'
-  | 'floor'
-  | 'go'
-  | 'go-iptables'
-  | 'ip-batch'
-  | 'nft-f'
-  | 'iptables'
-  | 'docker-bridge';
+  'ours' | 'floor' | 'go' | 'go-iptables' | 'ip-batch' | 'nft-f' | 'iptables' | 'docker-bridge';
 
 export type CommandName =
   | 'create-worst-vm'

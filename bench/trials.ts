@@ -2,6 +2,7 @@
  * The table of trials: what is measured, against whom, and what counts as good enough.
  */
 import type { Command, PeerName } from './protocol';
+import { WITH_DOCKER } from './trials-docker';
 
 export type Unit = 'ns' | 'us' | 'ms' | 'MiB';
 
@@ -377,21 +378,6 @@ const ON_PACKETS: readonly Trial[] = [
     peers: WITH_RULES,
     count: PACKETS,
     targets: [],
-  },
-];
-
-const WITH_DOCKER: readonly Trial[] = [
-  {
-    name: 'docker-run',
-    unit: 'ms',
-    what: 'a container that comes, does nothing and goes; ours with its VNIC coming and going',
-    run: command('docker-run', 7),
-    peers: ['ours', 'docker-bridge'],
-    count: 7,
-    keepsMounts: true,
-    targets: [
-      { against: 'docker-bridge', most: 1, text: 'no more than with docker’s own bridge' },
-    ],
   },
 ];
 

@@ -27,9 +27,10 @@ export function addDockerCommand(program: Command): void {
     .description("docker's network and IPAM driver; runs in dockerd's network namespace")
     .addOption(new Option('--name <name>', 'what docker calls it (snnet)').env('SNNET_DOCKER_NAME'))
     .addOption(
-      new Option('--address <url>', 'unix:///path (in /run/docker/plugins) or tcp://127.0.0.1:port').env(
-        'SNNET_DOCKER_ADDRESS',
-      ),
+      new Option(
+        '--address <url>',
+        'unix:///path (in /run/docker/plugins) or tcp://127.0.0.1:port',
+      ).env('SNNET_DOCKER_ADDRESS'),
     )
     .addOption(
       new Option('--spec-dir <directory>', 'where docker reads of it (/etc/docker/plugins)').env(

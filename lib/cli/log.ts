@@ -9,7 +9,9 @@ export function lineLogger(json: boolean | undefined, isVerbose: boolean): Logge
     (level: Level) =>
     (message: string, fields: Fields = {}): void => {
       if (level === 'debug' && !isVerbose) return;
-      process.stderr.write(`${json === true ? asJson(level, message, fields) : asText(level, message, fields)}\n`);
+      process.stderr.write(
+        `${json === true ? asJson(level, message, fields) : asText(level, message, fields)}\n`,
+      );
     };
   return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') };
 }

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 
+import type * as Fastify from 'fastify';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import { isLibsnnetError } from '../errors';
@@ -183,7 +184,7 @@ function statusOf(error: Error): number {
 }
 
 // When it is first needed: a launcher that runs no plugin does without.
-function loadFastify(): typeof import('fastify').default {
-  const loaded = createRequire(__filename)('fastify') as typeof import('fastify');
-  return loaded.default;
+function loadFastify(): typeof Fastify.fastify {
+  const loaded = createRequire(__filename)('fastify') as typeof Fastify;
+  return loaded.fastify;
 }

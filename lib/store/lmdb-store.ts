@@ -3,6 +3,7 @@ import { lstat, open as openFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
+import type * as Lmdb from 'lmdb';
 import type { Database, RootDatabase } from 'lmdb';
 
 import { APIError, isLibsnnetError } from '../errors';
@@ -136,8 +137,8 @@ type Table = Database<string, string>;
 type Tables = ReadonlyMap<string, Table>;
 
 // When it is first needed: a program that stores nothing does without the binary.
-function loadLmdb(): typeof import('lmdb') {
-  return createRequire(__filename)('lmdb') as typeof import('lmdb');
+function loadLmdb(): typeof Lmdb {
+  return createRequire(__filename)('lmdb') as typeof Lmdb;
 }
 
 /** The database would follow a link, or write to a file that is somebody else's too. */

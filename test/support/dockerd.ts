@@ -110,7 +110,16 @@ export class Dockerd implements AsyncDisposable {
   async createNetwork(network: ContainerNetwork, driver = 'snnet'): Promise<void> {
     const { bridge, subnet, gateway, subnetId } = network;
     const addresses = ['--subnet', subnet, '--gateway', gateway, '--opt', `bridge=${bridge}`];
-    await this.docker('network', 'create', '-d', driver, '--ipam-driver', driver, ...addresses, subnetId);
+    await this.docker(
+      'network',
+      'create',
+      '-d',
+      driver,
+      '--ipam-driver',
+      driver,
+      ...addresses,
+      subnetId,
+    );
   }
 
   /** Runs a container in the background. */
@@ -155,7 +164,7 @@ export class Dockerd implements AsyncDisposable {
     const flags = [
       ...this.#network,
       ...['-s', 'overlay2', '--userland-proxy=false'],
-      ...[ `--cgroup-parent=/${this.#cgroup}`, '--pidfile=/run/dockerd.pid'],
+      ...[`--cgroup-parent=/${this.#cgroup}`, '--pidfile=/run/dockerd.pid'],
       ...['--data-root=/run/root', '--exec-root=/run/exec', '-H', 'unix:///run/docker.sock'],
     ];
     const argv = ['env', `PATH=${PATH}`, '/usr/sbin/dockerd', ...flags, ...options];
@@ -279,7 +288,8 @@ function removeCgroups(name: string): void {
     const below = readQuietly(() => readdirSync(group, { recursive: true, withFileTypes: true }));
     const directories = (below ?? []).filter((entry) => entry.isDirectory());
     const paths = directories.map((entry) => join(entry.parentPath, entry.name));
-    for (const path of paths.sort((a, b) => b.length - a.length)) readQuietly(() => rmdirSync(path));
+    for (const path of paths.sort((a, b) => b.length - a.length))
+      readQuietly(() => rmdirSync(path));
     if (below !== undefined) rmdirSync(group);
   }
 }

@@ -73,7 +73,13 @@ export class DockerBed implements AsyncDisposable {
   options(more: DockerPluginOptions = {}): DockerPluginOptions {
     const { path } = this.scratch;
     const address = `unix://${path}/plugins/snnet.sock`;
-    return { address, specDir: `${path}/spec`, dataDir: `${path}/data`, netns: this.ns.path, ...more };
+    return {
+      address,
+      specDir: `${path}/spec`,
+      dataDir: `${path}/data`,
+      netns: this.ns.path,
+      ...more,
+    };
   }
 
   async plugin(more: DockerPluginOptions = {}): Promise<DockerPlugin> {
@@ -90,7 +96,9 @@ export class DockerBed implements AsyncDisposable {
   }
 
   /** A plugin, and somebody who speaks to it. */
-  async talk(more: DockerPluginOptions = {}): Promise<{ plugin: DockerPlugin; docker: DockerClient }> {
+  async talk(
+    more: DockerPluginOptions = {},
+  ): Promise<{ plugin: DockerPlugin; docker: DockerClient }> {
     const plugin = await this.plugin(more);
     return { plugin, docker: this.client(plugin.state.address) };
   }

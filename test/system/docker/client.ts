@@ -32,7 +32,7 @@ export class DockerClient implements Disposable {
 
   /** Asks with an object, a text as it stands, or nothing at all. */
   ask(path: string, body?: object | string | null, options: AskOptions = {}): Promise<Answer> {
-    const text = typeof body === 'string' ? body : body == null ? '' : JSON.stringify(body);
+    const text = textOf(body);
     const headers = {
       Host: '',
       'User-Agent': 'Go-http-client/1.1',
@@ -67,7 +67,11 @@ export class DockerClient implements Disposable {
   }
 
   /** Asks, and expects to be refused; gives the words. */
-  async refusal(path: string, body?: object | string | null, options?: AskOptions): Promise<string> {
+  async refusal(
+    path: string,
+    body?: object | string | null,
+    options?: AskOptions,
+  ): Promise<string> {
     const { status, body: said } = await this.ask(path, body, options);
     const { Err, Error: error } = said as { Err?: string; Error?: string };
     expect({ path, isRefused: status >= 400, Err: typeof Err }).toEqual({
@@ -83,6 +87,11 @@ export class DockerClient implements Disposable {
   [Symbol.dispose](): void {
     this.#agent.destroy();
   }
+}
+
+function textOf(body: object | string | null | undefined): string {
+  if (typeof body === 'string') return body;
+  return body === null || body === undefined ? '' : JSON.stringify(body);
 }
 
 /** One line of a recorded conversation: what somebody typed, or a request of docker's and its answer. */

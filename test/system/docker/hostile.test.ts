@@ -111,7 +111,9 @@ withVxlan('wrong methods, paths and pages of browsers', async () => {
   expect(await docker.refusal('/', null)).toMatch(/^404/);
   expect(await docker.refusal('/%zz', null)).toMatch(/^4/);
   const headers = { Origin: 'https://example.org' };
-  expect(await docker.refusal('/Plugin.Activate', null, { headers })).toBe('403 only docker is served');
+  expect(await docker.refusal('/Plugin.Activate', null, { headers })).toBe(
+    '403 only docker is served',
+  );
   const typed = await docker.ask('/Plugin.Activate', '{}', {
     headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
   });
@@ -127,7 +129,7 @@ withVxlan('a body without end is refused', async () => {
   const big = JSON.stringify({ NetworkID: 'x', junk: 'y'.repeat(1_000_000) });
   const refused = await docker
     .refusal('/NetworkDriver.CreateNetwork', big)
-    .catch((error: NodeJS.ErrnoException) => error.code ?? '');
+    .catch((error: unknown) => (error as NodeJS.ErrnoException).code ?? '');
   // Whoever still sends when he is refused may find the door shut.
   expect(refused).toMatch(/^413|EPIPE|ECONNRESET/);
   await docker.get('/Plugin.Activate');
@@ -142,7 +144,9 @@ withVxlan('connections that say half a word, or no HTTP, keep nobody out', async
     socket.write(text);
     return readAll(socket);
   };
-  const half = say('POST /NetworkDriver.Join HTTP/1.1\r\nHost:\r\nContent-Length: 100\r\n\r\n{"Net');
+  const half = say(
+    'POST /NetworkDriver.Join HTTP/1.1\r\nHost:\r\nContent-Length: 100\r\n\r\n{"Net',
+  );
   const none = say('\0\x01\x02 hello\r\n\r\n');
   await docker.get('/Plugin.Activate');
   expect(await none).toMatch(/^HTTP\/1.1 400/);
@@ -288,18 +292,21 @@ withVxlan('a store that hangs: docker is answered, and what comes too late is un
   expect([...endpoints.keys()]).toEqual(['e2']);
 });
 
-withVxlan('a store that fails: an error, and nothing is believed that it did not keep', async () => {
-  await using bed = await DockerBed.open();
-  const store = new SlowStore();
-  const { docker } = await network(bed, { store });
-  store.failure = new Error('no space left on device');
-  const refusal = docker.refusal('/NetworkDriver.CreateEndpoint', createEndpoint('e1', 9));
-  expect(await refusal).toContain('no space left');
-  expect(await docker.refusal('/NetworkDriver.DeleteNetwork', { NetworkID: NETWORK_ID })).toContain(
-    'no space left',
-  );
-  store.failure = undefined;
-  await docker.get('/NetworkDriver.CreateEndpoint', createEndpoint('e1', 9));
-  await docker.get('/NetworkDriver.DeleteNetwork', { NetworkID: NETWORK_ID });
-  expect([...store.tables.values()].map(({ size }) => size)).toEqual([0, 0, 1, 0]);
-});
+withVxlan(
+  'a store that fails: an error, and nothing is believed that it did not keep',
+  async () => {
+    await using bed = await DockerBed.open();
+    const store = new SlowStore();
+    const { docker } = await network(bed, { store });
+    store.failure = new Error('no space left on device');
+    const refusal = docker.refusal('/NetworkDriver.CreateEndpoint', createEndpoint('e1', 9));
+    expect(await refusal).toContain('no space left');
+    expect(
+      await docker.refusal('/NetworkDriver.DeleteNetwork', { NetworkID: NETWORK_ID }),
+    ).toContain('no space left');
+    store.failure = undefined;
+    await docker.get('/NetworkDriver.CreateEndpoint', createEndpoint('e1', 9));
+    await docker.get('/NetworkDriver.DeleteNetwork', { NetworkID: NETWORK_ID });
+    expect([...store.tables.values()].map(({ size }) => size)).toEqual([0, 0, 1, 0]);
+  },
+);

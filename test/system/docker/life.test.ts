@@ -22,7 +22,7 @@ async function replay(docker: DockerClient, { bridge, interfaceName }: Meanings)
       .replaceAll('brt5', bridge)
       .replaceAll('pool-172.31.5.0/24', poolId)
       .replaceAll(/"NetworkID":"[0-9a-f]+"/g, `"NetworkID":"${NETWORK_ID}"`);
-    const answer = await docker.ask(path, request == null ? null : text);
+    const answer = await docker.ask(path, request === null ? null : text);
     expect({ path, ...answer }).toMatchObject({ path, status: 200 });
     if (path === '/IpamDriver.RequestPool') poolId = (answer.body as { PoolID: string }).PoolID;
     expect(answer.body).toEqual(ours(path, poolId, interfaceName) ?? recordedAnswer(path, request));
@@ -77,9 +77,7 @@ withVxlan('the same over a port, which docker reads in a file', async () => {
   await replay(docker, { bridge, interfaceName });
   const { port } = new URL(plugin.state.address ?? '');
   const file = `${bed.scratch.path}/spec/ciao.json`;
-  expect(readFileSync(file, 'utf8')).toBe(
-    `{"Name":"ciao","Addr":"http://127.0.0.1:${port}"}\n`,
-  );
+  expect(readFileSync(file, 'utf8')).toBe(`{"Name":"ciao","Addr":"http://127.0.0.1:${port}"}\n`);
   await plugin.close();
   expect(existsSync(file)).toBe(false);
 });
@@ -137,10 +135,7 @@ withVxlan('tenants with the same subnet are apart', async () => {
     await docker.get('/IpamDriver.RequestAddress', { PoolID, Address: '172.31.5.9' });
   }
   await docker.get('/NetworkDriver.CreateNetwork', createNetwork(bridge));
-  await docker.get(
-    '/NetworkDriver.CreateNetwork',
-    createNetwork(theirBridge, { NetworkID: 'n2' }),
-  );
+  await docker.get('/NetworkDriver.CreateNetwork', createNetwork(theirBridge, { NetworkID: 'n2' }));
   await docker.get('/NetworkDriver.CreateEndpoint', createEndpoint('e1', 9));
   await docker.get('/NetworkDriver.CreateEndpoint', createEndpoint('e2', 9, { NetworkID: 'n2' }));
   const join = (endpoint: object): Promise<object> => docker.get('/NetworkDriver.Join', endpoint);

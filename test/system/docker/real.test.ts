@@ -110,7 +110,15 @@ class Tenant implements AsyncDisposable {
   }
 }
 
-function toSubnet({ subnet, subnetKey, cnIp }: { subnet: string; subnetKey: number; cnIp: string }): {
+function toSubnet({
+  subnet,
+  subnetKey,
+  cnIp,
+}: {
+  subnet: string;
+  subnetKey: number;
+  cnIp: string;
+}): {
   subnet: string;
   subnetKey: number;
   cnIp: string;
@@ -314,7 +322,10 @@ describe('docker on two nodes', () => {
     'the last VNIC goes, and docker’s network with it',
     async () => {
       const all = await opened();
-      for (const [label, last] of [['cn1', 5], ['cn2', 6]] as const) {
+      for (const [label, last] of [
+        ['cn1', 5],
+        ['cn2', 6],
+      ] as const) {
         const { ns, node, dockerd } = all.hosts[label];
         await dockerd.docker('rm', '-f', `c${String(last)}`);
         expect(await all.leave(label, last)).toMatchObject({ kind: 'container-network-del' });
@@ -339,7 +350,13 @@ withDocker(
     const { vnic, container } = await node.createVnic(all.config(9));
     await dockerd.createNetwork(container!, 'ciao');
     const place = { name: 'c9', network: container!.subnetId, ip: vnic.ip, mac: vnic.mac! };
-    const script = ['--rm', ...placed(place), IMAGE, ...IDLE.slice(0, 2), 'cat /sys/class/net/eth0/address'];
+    const script = [
+      '--rm',
+      ...placed(place),
+      IMAGE,
+      ...IDLE.slice(0, 2),
+      'cat /sys/class/net/eth0/address',
+    ];
     expect(await dockerd.docker('run', ...script)).toBe(vnic.mac);
     await dockerd.docker('network', 'rm', container!.subnetId);
     await node.destroyVnic(all.config(9));
