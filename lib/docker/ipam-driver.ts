@@ -7,7 +7,6 @@ import { NOTHING } from './drivers';
 import type { DriverContext, Handlers, Turn } from './drivers';
 import { addressUser } from './liveness';
 import { addressKey } from './registry';
-import type { Change } from './registry';
 import { inNetwork, Refusal } from './request';
 import type { RequestBody } from './request';
 
@@ -48,11 +47,10 @@ async function requestPool(
 async function releasePool({ registry }: DriverContext, request: RequestBody): Promise<object> {
   const poolId = request.text('PoolID');
   if (!registry.pools.has(poolId)) return NOTHING;
-  const held = [...registry.addresses].filter(([, record]) => record.poolId === poolId);
-  await registry.commit([
-    { op: 'delete', table: 'pools', key: poolId },
-    ...held.map(([key]): Change => ({ op: 'delete', table: 'addresses', key })),
-  ]);
+  await registry.commit([{ op: 'delete', table: 'pools', key: poolId }]);
+  for (const [key, held] of registry.addresses) {
+    if (held.poolId === poolId) registry.addresses.delete(key);
+  }
   return NOTHING;
 }
 
@@ -75,9 +73,7 @@ async function requestAddress(
     turn.check();
     if (registry.addresses.get(key) !== held) throw new Refusal(`${address} was asked for twice`);
   }
-  turn.ifTooLate(() => registry.commit([{ op: 'delete', table: 'addresses', key }]));
-  const value = { poolId, address, isGateway };
-  await registry.commit([{ op: 'add', table: 'addresses', key, value }]);
+  registry.addresses.set(key, { poolId, address, isGateway, heldSince: performance.now() });
   return { Address: inNetwork(address, pool.subnet), Data: {} };
 }
 
@@ -96,12 +92,9 @@ function chooseAddress(
   throw new Refusal(`${asked} is not an address of a host in ${subnet}`);
 }
 
-async function releaseAddress({ registry }: DriverContext, request: RequestBody): Promise<object> {
+function releaseAddress({ registry }: DriverContext, request: RequestBody): object {
   const poolId = request.text('PoolID');
   const [address = ''] = request.text('Address').split('/');
-  const key = addressKey(poolId, address);
-  if (registry.addresses.has(key)) {
-    await registry.commit([{ op: 'delete', table: 'addresses', key }]);
-  }
+  registry.addresses.delete(addressKey(poolId, address));
   return NOTHING;
 }

@@ -1,7 +1,7 @@
 import type { Ipv4Cidr } from '../model';
 import type { KnownVnic } from '../topology';
 import type { DriverContext } from './drivers';
-import type { AddressRecord, EndpointRecord, Registry } from './registry';
+import type { EndpointRecord, HeldAddress, Registry } from './registry';
 import type { VnicView } from './vnics';
 
 /** How long docker may be at work between asking for an address and moving the link. */
@@ -25,11 +25,11 @@ export function isUsed(registry: Registry, record: EndpointRecord, view: VnicVie
 /** Who uses an address that docker asks for again, in words; nothing: whoever had it is gone. */
 export async function addressUser(
   { registry, finder }: DriverContext,
-  held: AddressRecord,
+  held: HeldAddress,
   subnet: Ipv4Cidr,
 ): Promise<string | undefined> {
   if (held.isGateway) return 'it is the gateway';
-  if (registry.ageOf(held) < IN_FLIGHT_MS) return 'docker asked for it a moment ago';
+  if (performance.now() - held.heldSince < IN_FLIGHT_MS) return 'docker asked for it a moment ago';
   const view = await finder.look();
   const users = [...registry.endpoints].filter(
     ([, record]) =>

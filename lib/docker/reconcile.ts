@@ -9,7 +9,6 @@ const SETTLED_MS = 120_000;
 export interface ReconcileReport {
   readonly endpoints: number;
   readonly pools: number;
-  readonly addresses: number;
 }
 
 /**
@@ -26,23 +25,13 @@ export async function reconcile(context: DriverContext): Promise<ReconcileReport
       !registry.networks.has(record.networkId) ||
       (isSettled(record) && !isUsed(registry, record, view)),
   );
-  const gone = new Set(endpoints.map(([id]) => id));
-  const used = new Set(
-    [...registry.endpoints].flatMap(([id, record]) => (gone.has(id) ? [] : [record.address])),
-  );
   const subnets = new Set([...registry.networks.values()].map(({ subnet }) => subnet));
   const pools = [...registry.pools].filter(
     ([, record]) => !subnets.has(record.subnet) && isSettled(record),
   );
-  const left = new Set(pools.map(([id]) => id));
-  const addresses = [...registry.addresses].filter(
-    ([, { poolId, address, isGateway }]) =>
-      left.has(poolId) || !registry.pools.has(poolId) || (!isGateway && !used.has(address)),
-  );
   await registry.commit([
     ...endpoints.map(([key]): Change => ({ op: 'delete', table: 'endpoints', key })),
     ...pools.map(([key]): Change => ({ op: 'delete', table: 'pools', key })),
-    ...addresses.map(([key]): Change => ({ op: 'delete', table: 'addresses', key })),
   ]);
-  return { endpoints: endpoints.length, pools: pools.length, addresses: addresses.length };
+  return { endpoints: endpoints.length, pools: pools.length };
 }

@@ -34,18 +34,22 @@ export interface PoolRecord {
   readonly createdAt: number;
 }
 
-/** An address that docker holds. */
-export interface AddressRecord {
+/**
+ * An address that docker holds. Not in the store: who really has it, its endpoint says and the kernel, and
+ * a write to the disk costs as much as all else that is done for a container.
+ */
+export interface HeldAddress {
   readonly poolId: string;
   readonly address: Ipv4Address;
   readonly isGateway: boolean;
+  /** By `performance.now()`. */
+  readonly heldSince: number;
 }
 
 interface Records {
   readonly networks: NetworkRecord;
   readonly endpoints: EndpointRecord;
   readonly pools: PoolRecord;
-  readonly addresses: AddressRecord;
 }
 type TableName = keyof Records;
 
@@ -74,7 +78,6 @@ const FIELDS: Readonly<Record<TableName, Readonly<Record<string, string>>>> = {
     createdAt: 'number',
   },
   pools: { subnet: 'string', createdAt: 'number' },
-  addresses: { poolId: 'string', address: 'string', isGateway: 'boolean' },
 };
 const TABLES = Object.keys(FIELDS) as TableName[];
 
@@ -87,7 +90,7 @@ export class Registry {
   readonly endpoints = new Map<string, EndpointRecord>();
   readonly pools = new Map<string, PoolRecord>();
   /** By {@link addressKey}. */
-  readonly addresses = new Map<string, AddressRecord>();
+  readonly addresses = new Map<string, HeldAddress>();
   readonly #store: StoreProvider;
   readonly #logger: Logger;
   /** When this process made them; those of earlier processes are not in it. */
