@@ -11,7 +11,9 @@ const FLOORS = [
   ['device', 'draw', 'ruleset', 'dhcp', 'store'],
   ['host'],
   ['compute-node', 'cnci', 'firewall'],
+  ['service'],
   ['docker', 'cni', 'agent', 'metrics'],
+  ['audit'],
   ['cli'],
 ];
 

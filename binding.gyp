@@ -11,6 +11,7 @@
         "native/sys/process.cc",
         "native/sys/sysctl.cc",
         "native/sys/tap.cc",
+        "native/sys/unix_socket.cc",
         "native/nl/batch.cc",
         "native/nl/dump.cc",
         "native/nl/message.cc",
@@ -38,6 +39,7 @@
         "native/exec/monitor.cc",
         "native/exec/netfilter.cc",
         "native/exec/nft_monitor.cc",
+        "native/exec/other_namespaces.cc",
         "native/exec/plan_runner.cc",
         "native/exec/process_watch.cc",
         "native/exec/step_messages.cc",
@@ -52,7 +54,8 @@
         "native/napi/kernel_handle.cc",
         "native/napi/kernel_netfilter.cc",
         "native/napi/process_calls.cc",
-        "native/napi/reader.cc"
+        "native/napi/reader.cc",
+        "native/napi/service_calls.cc"
       ],
       "include_dirs": ["native", "<!@(node -p \"require('node-addon-api').include_dir\")"],
       # -Wno-restrict: GCC 12 warns of its own string concatenation (bug 105651).
@@ -68,6 +71,34 @@
           "cflags_cc": ["-fsanitize=<(sanitize)", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g", "-O1"],
           # Templates of the standard library must be our copies: node has its own, which are not watched.
           "ldflags": ["-fsanitize=<(sanitize)", "-Wl,-Bsymbolic"]
+        }]
+      ]
+    },
+    {
+      # What container runtimes run. Static where the compiler can: it starts sooner, and runs on any libc.
+      "target_name": "snnet-cni",
+      "type": "executable",
+      "sources": [
+        "native/sys/json.cc",
+        "native/cni/daemon.cc",
+        "native/cni/delegate.cc",
+        "native/cni/failure.cc",
+        "native/cni/io.cc",
+        "native/cni/main.cc",
+        "native/cni/program.cc",
+        "native/cni/request.cc"
+      ],
+      "include_dirs": ["native"],
+      "cflags": ["-fvisibility=hidden", "-fstack-protector-strong"],
+      "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
+      "cflags_cc": ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wno-missing-field-initializers", "-Wno-restrict"],
+      "ldflags!": ["-rdynamic"],
+      "conditions": [
+        ["sanitize==''", {
+          "ldflags": ["<!@(node -p \"require('child_process').spawnSync(process.env.CXX||'g++',['-static','-x','c++','-','-o','/dev/null'],{input:'int main(){}'}).status===0?'-static':''\")"]
+        }, {
+          "cflags_cc": ["-fsanitize=<(sanitize)", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g", "-O1"],
+          "ldflags": ["-fsanitize=<(sanitize)"]
         }]
       ]
     }

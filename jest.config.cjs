@@ -22,6 +22,9 @@ const TOO_SLOW_FOR_GUESTS = [
   'kernel/cnci-dhcp',
   'kernel/nft-.*',
   'kernel/mesh-vxlan',
+  'kernel/cni.*',
+  'kernel/audit',
+  'kernel/liveness',
 ];
 
 module.exports = {

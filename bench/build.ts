@@ -10,6 +10,7 @@ import type { PeerName } from './protocol';
 const ROOT = resolve(__dirname, '../..');
 const PEERS = join(ROOT, 'bench/peers');
 const OUT = join(ROOT, 'build/bench');
+const CNI_PLUGINS = '/usr/lib/cni/bridge';
 const GO_LIBRARIES = '/usr/share/gocode';
 
 /** How to start a peer, or why it cannot be started here. */
@@ -94,5 +95,8 @@ export function buildPeers(): Record<PeerName, PeerBuild> {
       ? { absent: `${noDocker} is not installed` }
       : node('peers/docker-bridge/peer.js'),
     iptables: noIptablesNft ? { absent: noIptablesNft } : node('peers/iptables/peer.js'),
+    'cni-bridge': existsSync(CNI_PLUGINS)
+      ? node('peers/cni-bridge/peer.js')
+      : { absent: 'containernetworking-plugins is not installed' },
   };
 }

@@ -9,6 +9,7 @@ import { Kernel } from '#lib/kernel/index';
 
 import { executeOnCnci } from './ours-cnci';
 import { runOnVnics } from './ours-docker';
+import { executeCniCommand } from './ours-cni';
 import { executeFirewall } from './ours-firewall';
 import { describeVnic, microsecondsSince, serve, type Answer, type Command } from './protocol';
 
@@ -300,7 +301,10 @@ const openNode = (): Promise<ComputeNode> =>
 async function main(): Promise<void> {
   let node: ComputeNode | undefined;
   await serve(async (command) => {
-    const elsewhere = (await executeFirewall(command)) ?? (await executeOnCnci(command));
+    const elsewhere =
+      (await executeFirewall(command)) ??
+      (await executeOnCnci(command)) ??
+      (await executeCniCommand(command));
     if (elsewhere !== undefined) return elsewhere;
     node ??= await openNode();
     return executeOnNode(node, command);

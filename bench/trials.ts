@@ -3,6 +3,7 @@
  */
 import type { Command, PeerName } from './protocol';
 import { WITH_DOCKER } from './trials-docker';
+import { ON_CONTAINERS } from './trials-cni';
 
 export type Unit = 'ns' | 'us' | 'ms' | 'MiB';
 
@@ -387,4 +388,5 @@ export const TRIALS: readonly Trial[] = [
   ...ON_PORTS,
   ...ON_PACKETS,
   ...WITH_DOCKER,
+  ...ON_CONTAINERS,
 ];

@@ -1,5 +1,22 @@
 export { formatAlias, parseAlias } from './alias';
 export type { ParsedAlias } from './alias';
+export {
+  anyAlive,
+  AuditDaemon,
+  criWorkloads,
+  dockerWorkloads,
+  namespacesAlive,
+  podmanWorkloads,
+} from './audit';
+export type {
+  AuditedVnic,
+  AuditEvent,
+  AuditOptionsInput as AuditOptions,
+  AuditReport,
+  Liveness,
+  NamespacesAliveOptions,
+  StaleVnic,
+} from './audit';
 export { Cnci } from './cnci';
 export type {
   CnciReport,
@@ -12,6 +29,8 @@ export type {
   RemovedSubnet,
   UpdatedNeighbors,
 } from './cnci';
+export { CniServer, formatAttachment, parseAttachment } from './cni';
+export type { Attachment, AttachmentName, CniServerOptions, OnTunnelEvent } from './cni';
 export { CnciVnic, ComputeNode, Vnic } from './compute-node';
 export type {
   ContainerNetwork,
@@ -52,6 +71,8 @@ export { probe } from './kernel';
 export type { Capabilities, NftCapabilities } from './kernel';
 export { debugSshPortForIp } from './model';
 export type {
+  AttachInput as Attach,
+  ContainerRouteInput as ContainerRoute,
   CallOptionsInput as CallOptions,
   CnciOptionsInput as CnciOptions,
   DhcpChoiceInput as DhcpChoice,

@@ -2,11 +2,13 @@
 #include <napi.h>
 
 #include "napi/kernel_handle.h"
+#include "napi/service_calls.h"
 
 namespace {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("KernelHandle", snnet::napi::KernelHandle::Define(env));
+  snnet::napi::DefineServiceCalls(env, exports);
   return exports;
 }
 

@@ -42,6 +42,9 @@ const NEEDS = {
   ],
   test: [
     ['iptables', () => hasCommand('iptables-nft')],
+    ['podman', () => hasCommand('podman'), 'optional'],
+    ['conmon', () => existsSync('/usr/bin/conmon'), 'optional'],
+    ['containernetworking-plugins', () => existsSync('/usr/lib/cni/host-local'), 'optional'],
     ['tcpdump', () => hasCommand('tcpdump')],
     ['procps', () => hasCommand('sysctl')],
     ['busybox-static', hasStaticBusybox],
@@ -194,9 +197,9 @@ function readPackages(file) {
 function buildAddon() {
   const description = join(ROOT, 'binding.gyp');
   if (!existsSync(description)) return;
-  const addon = join(ROOT, 'build', 'Release', 'snnet.node');
-  const sources = [description, ...filesIn('native')];
-  if (existsSync(addon) && newest(sources) <= statSync(addon).mtimeMs) return;
+  const built = ['snnet.node', 'snnet-cni'].map((name) => join(ROOT, 'build', 'Release', name));
+  const changed = newest([description, ...filesIn('native')]);
+  if (built.every((file) => existsSync(file) && statSync(file).mtimeMs >= changed)) return;
   const nodeGyp = join(ROOT, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
   const isConfigured = existsSync(join(ROOT, 'build', 'Makefile'));
   const verbs = isConfigured ? ['build'] : ['configure', 'build'];
@@ -204,7 +207,7 @@ function buildAddon() {
     run(`node-gyp ${verb}`, process.execPath, [nodeGyp, verb, '--loglevel=warn']);
   }
   // A changed comment builds nothing anew, and would be asked about for ever.
-  utimesSync(addon, new Date(), new Date());
+  for (const file of built) utimesSync(file, new Date(), new Date());
 }
 
 /** Compiles if an output is missing or older than any source, or than what it is checked against. */

@@ -1,5 +1,5 @@
 /**
- * Puts the addon that was built here where an installed package looks for it:
+ * Puts the addon that was built here, and `snnet-cni`, where an installed package looks for them:
  * `node scripts/prebuild-package.mjs [--out DIRECTORY]`, by default prebuilds/.
  *
  * The directory and the file are named as node-gyp-build resolves them. N-API keeps its promise over
@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const BUILT = join(ROOT, 'build', 'Release', 'snnet.node');
+const FRONT = join(ROOT, 'build', 'Release', 'snnet-cni');
 const { values: options } = parseArgs({
   options: { out: { type: 'string', default: join(ROOT, 'prebuilds') } },
 });
@@ -36,6 +37,11 @@ if (existsSync(BUILT)) {
   copyFileSync(BUILT, target);
   execFileSync('strip', ['--strip-unneeded', target]);
   console.log(`${target} (needs ${describeNeeds(target)})`);
+  // Static, so that it runs on any libc.
+  const front = join(directory, 'snnet-cni');
+  copyFileSync(FRONT, front);
+  execFileSync('strip', [front]);
+  console.log(front);
 } else {
   console.error('there is no build/Release/snnet.node: npm run build:native');
   process.exitCode = 1;

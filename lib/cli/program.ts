@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { addCnciCommands } from './cnci-commands';
+import { addCniCommands } from './cni-commands';
 import { addDemoCommand } from './demo';
 import { addDockerCommand } from './docker-command';
 import { addDoctorCommand } from './doctor-command';
@@ -45,6 +46,7 @@ function buildProgram(json: boolean): Command {
   addNodeCommands(program);
   addCnciCommands(program);
   addFirewallCommands(program);
+  addCniCommands(program);
   addTopologyCommand(program);
   addDoctorCommand(program);
   addDockerCommand(program);

@@ -70,13 +70,7 @@ export function checkAgrees(
   config: VnicConfig,
   operation: string,
 ): void {
-  const pairs: [string, string | number | undefined, string | number][] = [
-    ['role', entry.known?.role ?? entry.config?.role, config.role],
-    ['subnetKey', subnet.key, config.subnetKey],
-    ['vnicMac', entry.config?.vnicMac ?? entry.known?.peerMac, config.vnicMac],
-    ['vnicId', entry.config?.vnicId, config.vnicId],
-    ['subnet', entry.config?.subnet, config.subnet],
-  ];
+  const pairs = agreements(subnet, entry, config);
   for (const [field, is, asked] of pairs) {
     if (is === undefined || is === asked) continue;
     throw new APIError('SNNET_VNIC_CONFLICT', {
@@ -87,4 +81,28 @@ export function checkAgrees(
       detail: `the VNIC ${entry.ip} has ${field} ${String(is)}, the configuration says ${String(asked)}`,
     });
   }
+}
+
+/** What a VNIC that is not called as the configuration says is called instead. */
+function altNameOf(
+  { known, config: made }: VnicEntry,
+  { altName }: VnicConfig,
+): string | undefined {
+  if (altName === undefined) return undefined;
+  const names = known?.altNames ?? [made?.altName ?? ''];
+  return names.includes(altName) ? altName : names.join(' ');
+}
+
+type Agreement = readonly [field: string, is: string | number | undefined, asked: string | number];
+
+/** What is known of a VNIC, beside what the configuration says. */
+function agreements(subnet: Subnet, entry: VnicEntry, config: VnicConfig): readonly Agreement[] {
+  return [
+    ['role', entry.known?.role ?? entry.config?.role, config.role],
+    ['subnetKey', subnet.key, config.subnetKey],
+    ['vnicMac', entry.config?.vnicMac ?? entry.known?.peerMac, config.vnicMac],
+    ['vnicId', entry.config?.vnicId, config.vnicId],
+    ['subnet', entry.config?.subnet, config.subnet],
+    ['altName', altNameOf(entry, config), config.altName ?? ''],
+  ];
 }

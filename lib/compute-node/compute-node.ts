@@ -31,6 +31,8 @@ import { VnicDestroyer } from './destroy-vnic';
 import { LinkIndex } from './link-index';
 import { isComputeNodeLink, rebuild, reportOf } from './maintenance';
 import type { Database, RebuildReport } from './maintenance';
+import { findNamedVnics } from './named-vnics';
+import type { NamedVnic } from './named-vnics';
 import { planVnicConfirmation, planVnicCreation, planVnicDestruction } from './plan-vnic';
 import { Repairer } from './repair';
 import type { RepairOptions, RepairReport } from './repair';
@@ -259,6 +261,11 @@ export class ComputeNode {
   /** The topology at this moment: plain, frozen data. */
   topology(): NodeTopology {
     return takeSnapshot(this.#host, this.#subnets, this.#cnciVnics, this.#findings);
+  }
+
+  /** VNICs that have an alternative name of some kind: what plugins of runtimes know theirs by. @internal */
+  vnicsNamed(matches: (altName: string) => boolean): readonly NamedVnic[] {
+    return findNamedVnics(this.#subnets, matches);
   }
 
   /**

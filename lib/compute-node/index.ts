@@ -3,6 +3,7 @@ export { ComputeNode, openComputeNode } from './compute-node';
 export type { PlannableOperations } from './compute-node';
 export type { ContainerNetwork, TunnelEvent } from './events';
 export type { RebuildReport } from './maintenance';
+export type { NamedVnic } from './named-vnics';
 export type { RepairEvent, RepairOptions, RepairReport } from './repair';
 export type { RepointEvent, RepointReport } from './repoint';
 export type { CreatedVnic, DestroyedVnic } from './results';

@@ -1,6 +1,7 @@
 import { APIError, KernelError } from '../errors';
 import type { Host } from '../host';
-import type { LinkKind, Plan } from '../plan';
+import type { LinkKind, Plan, Step } from '../plan';
+import type { KnownTunnel } from '../topology';
 import type { VnicCreation } from './plan-vnic';
 import type { Subnet, SubnetTable } from './subnet';
 
@@ -34,9 +35,21 @@ export function explainRefusal(error: unknown, operation: string, creation: Vnic
       cause: error.cause,
     });
   }
-  const { tunnel } = creation;
-  const isTunnel = failed?.op === 'link.create' && failed.ifname === tunnel.linkName;
-  if (!isTunnel || !isCollision(error)) return error;
+  if (!isCollision(error)) return error;
+  return (
+    explainTakenName(error, operation, failed) ??
+    explainTakenTunnel(error, operation, creation.tunnel, failed) ??
+    error
+  );
+}
+
+function explainTakenTunnel(
+  error: APIError,
+  operation: string,
+  tunnel: KnownTunnel,
+  step: Step | undefined,
+): APIError | undefined {
+  if (step?.op !== 'link.create' || step.ifname !== tunnel.linkName) return undefined;
   return new APIError('SNNET_TUNNEL_TAKEN', {
     operation,
     object: { key: tunnel.key ?? 0, remote: tunnel.remote ?? '' },
@@ -44,6 +57,31 @@ export function explainRefusal(error: unknown, operation: string, creation: Vnic
     step: error.step,
     cause: error.cause,
   });
+}
+
+/** Names of ours are random; those that the caller chose may be taken. */
+function explainTakenName(
+  error: APIError,
+  operation: string,
+  step: Step | undefined,
+): APIError | undefined {
+  const isPort = step?.op === 'tap.create' || (step?.op === 'link.create' && step.kind === 'veth');
+  if (!isPort || !(error.cause instanceof KernelError)) return undefined;
+  const peer = step.op === 'link.create' ? step.peer : undefined;
+  const details = { operation, step: error.step, cause: error.cause };
+  if (error.cause.request.includes('altname')) {
+    const detail = 'another link has this name';
+    return new APIError('SNNET_NAME_TAKEN', {
+      ...details,
+      field: 'altName',
+      value: step.altName,
+      detail,
+    });
+  }
+  if (peer?.netns === undefined) return undefined;
+  const detail = `${peer.netns} has an interface of this name`;
+  const field = 'attach.ifname';
+  return new APIError('SNNET_NAME_TAKEN', { ...details, field, value: peer.ifname, detail });
 }
 
 const REMEDIES: Partial<Record<LinkKind, string>> = {
@@ -83,6 +121,6 @@ function errnoOf(error: APIError): string {
   return error.cause instanceof KernelError ? error.cause.name : '';
 }
 
-function stepOf(error: APIError, plan: Plan): Plan['steps'][number]['step'] | undefined {
+function stepOf(error: APIError, plan: Plan): Step | undefined {
   return error.step === undefined ? undefined : plan.steps[error.step.index]?.step;
 }

@@ -9,12 +9,14 @@ import {
   planVethVnic,
 } from '../device';
 import type { Host } from '../host';
-import { mtuFor } from '../model';
-import type { VnicConfig } from '../model';
+import { gatewayOf, mtuFor, prefixLength } from '../model';
+import type { ContainerRoute, Ipv4Cidr, VnicConfig } from '../model';
 import { makePlan } from '../plan';
 import type { FdbStep, LinkCreate, Plan, Step, TapCreate } from '../plan';
 import type { KnownLink, KnownTunnel, KnownVnic } from '../topology';
 import type { Subnet } from './subnet';
+
+const DEFAULT_ROUTE = '0.0.0.0/0' as Ipv4Cidr;
 
 /** What the planners ask of a host. */
 export type PlanningHost = Pick<Host, 'chooser' | 'mode' | 'computeLink' | 'options'>;
@@ -49,7 +51,13 @@ export function planVnicCreation(
   const port = planPort(host, config, { scope: parts.scope, master: bridge.ifIndex, mtu });
   const pins = pin(host, config.vnicMac, port.ifindex);
   return {
-    plan: makePlan('createVnic', [...links, port, ...pins, ...settings]),
+    plan: makePlan('createVnic', [
+      ...links,
+      port,
+      ...pins,
+      ...planInside(port, config),
+      ...settings,
+    ]),
     bridge,
     tunnel,
     madeBridge,
@@ -101,7 +109,7 @@ function planMissing(
   const tunnel = parts.tunnel ?? addTunnel(host, config, { scope, master: bridge.ifIndex }, links);
   return {
     links,
-    settings: isNew ? closeToWorkloads(bridge.linkName) : [],
+    settings: isNew ? [refuseIpv6(bridge.linkName)] : [],
     bridge,
     tunnel,
     madeBridge: isNew,
@@ -131,7 +139,8 @@ interface Place {
 
 function addBridge(host: PlanningHost, scope: Scope, links: Step[]): KnownLink {
   const alias = formatAlias({ type: 'cn-bridge', scope });
-  const step = planBridge(host.chooser, alias, mtuFor(host.mode, host.computeLink.mtu));
+  const plain = planBridge(host.chooser, alias, mtuFor(host.mode, host.computeLink.mtu));
+  const step: LinkCreate = { ...plain, ipv4: CLOSED_TO_WORKLOADS };
   links.push(step);
   return knownLinkOf(step);
 }
@@ -190,15 +199,18 @@ function reattach(host: PlanningHost, parts: SubnetParts, master: number): Step[
   return steps.map((step) => ({ ...step, tolerate: [...(step.tolerate ?? []), 'ENODEV'] }));
 }
 
-// A bridge is an interface of the host too: without these the host would take router advertisements
-// from a tenant and answer ARP for its own addresses there. A read-only /proc/sys leaves them be.
-function closeToWorkloads(ifname: string): Step[] {
-  const tolerate = ['ENOENT', 'EROFS', 'EACCES'];
-  return [
-    { op: 'sysctl.set', name: `net/ipv6/conf/${ifname}/disable_ipv6`, value: '1', tolerate },
-    { op: 'sysctl.set', name: `net/ipv4/conf/${ifname}/arp_ignore`, value: '8', tolerate },
-    { op: 'sysctl.set', name: `net/ipv4/conf/${ifname}/rp_filter`, value: '1', tolerate },
-  ];
+// A bridge is an interface of the host too: without these the host would answer ARP for its own
+// addresses there, and take router advertisements from a tenant. Only the latter needs /proc/sys; a
+// read-only one leaves it be.
+const CLOSED_TO_WORKLOADS = Object.freeze({ arpIgnore: 8, rpFilter: 1 });
+
+function refuseIpv6(ifname: string): Step {
+  return {
+    op: 'sysctl.set',
+    name: `net/ipv6/conf/${ifname}/disable_ipv6`,
+    value: '1',
+    tolerate: ['ENOENT', 'EROFS', 'EACCES'],
+  };
 }
 
 function planPort(
@@ -207,10 +219,36 @@ function planPort(
   { scope, master, mtu }: Place,
 ): Extract<LinkCreate, { kind: 'veth' }> | TapCreate {
   const alias = formatAlias({ type: 'cn-vnic', scope, vnicIp: config.vnicIp });
-  const spec = { alias, mtu, master };
+  const spec = { alias, mtu, master, altName: config.altName };
   return config.role === 'vm'
     ? planTapVnic(host.chooser, { ...spec, queues: config.queues })
-    : planVethVnic(host.chooser, { ...spec, mac: config.vnicMac });
+    : planVethVnic(host.chooser, { ...spec, mac: config.vnicMac, attach: config.attach });
+}
+
+/**
+ * What a container finds in its namespace. It announces its address when it comes up: whoever had the
+ * address before, with another MAC, is forgotten.
+ */
+function planInside(
+  port: Extract<LinkCreate, { kind: 'veth' }> | TapCreate,
+  { attach, vnicIp, subnet }: VnicConfig,
+): Step[] {
+  if (attach === undefined || port.op !== 'link.create') return [];
+  const { netns } = attach;
+  const { ifindex } = port.peer;
+  const gateway = gatewayOf(subnet);
+  const routes: readonly ContainerRoute[] = attach.routes ?? [{ destination: DEFAULT_ROUTE }];
+  return [
+    { op: 'address.add', netns, ifindex, address: vnicIp, prefixLength: prefixLength(subnet) },
+    { op: 'link.set', netns, ifindex, ipv4: { arpNotify: 1 }, up: true },
+    ...routes.map(({ destination, via = gateway }): Step => ({
+      op: 'route.add',
+      netns,
+      ifindex,
+      destination,
+      via,
+    })),
+  ];
 }
 
 function toVnic(
@@ -229,5 +267,6 @@ function toVnic(
     multiQueue: config.queues > 1,
     peerName: isVeth ? port.peer.ifname : undefined,
     peerMac: isVeth ? port.peer.address : undefined,
+    altNames: Object.freeze(config.altName === undefined ? [] : [config.altName]),
   };
 }

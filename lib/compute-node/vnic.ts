@@ -12,12 +12,17 @@ export class Vnic {
   /** The host's end: the tap of a VM, the bridge port of a container's veth pair. */
   readonly linkName: string;
   readonly ifIndex: number;
-  /** The container's end; for a VM the tap itself. */
+  /**
+   * The container's end; for a VM the tap itself. Of one made inside a container's namespace (`attach`)
+   * a process that starts anew does not know the name.
+   */
   readonly peerName: string;
   /** What the workload gets: the tap, or the container's end. */
   readonly interfaceName: string;
   /** The identity that the kernel keeps. */
   readonly alias: string;
+  /** The host's end's other names, the configuration's `altName` among them. */
+  readonly altNames: readonly string[];
   readonly ip: string;
   declare readonly mac?: string;
   /** Bytes. */
@@ -38,6 +43,7 @@ export class Vnic {
     this.peerName = known.peerName ?? known.linkName;
     this.interfaceName = this.peerName;
     this.alias = known.alias;
+    this.altNames = known.altNames;
     this.ip = known.ip;
     const mac = ids.mac ?? known.peerMac;
     if (mac !== undefined) this.mac = mac;

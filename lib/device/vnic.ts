@@ -7,6 +7,7 @@ interface PortSpec {
   readonly mtu: number;
   /** Interface index of the bridge. */
   readonly master: number;
+  readonly altName?: string | undefined;
 }
 
 /** A VM's port: its MAC is the hypervisor's business. */
@@ -23,15 +24,22 @@ export function planTapVnic(
     mtu: spec.mtu,
     master: spec.master,
     alias: spec.alias,
+    ...(spec.altName !== undefined && { altName: spec.altName }),
     up: true,
     ipv6LinkLocal: false,
   };
 }
 
-/** A container's port. The container end has the host end's number and waits for the runtime. */
+/**
+ * A container's port. The container end is made in the namespace that it is for; without one, it has
+ * the host end's number and waits for the runtime.
+ */
 export function planVethVnic(
   chooser: Chooser,
-  spec: PortSpec & { readonly mac: string },
+  spec: PortSpec & {
+    readonly mac: string;
+    readonly attach?: { readonly netns: string; readonly ifname: string } | undefined;
+  },
 ): Extract<LinkCreate, { kind: 'veth' }> {
   const ifname = chooser.ifname(LINK_PREFIX.vnic);
   return {
@@ -42,13 +50,15 @@ export function planVethVnic(
     mtu: spec.mtu,
     master: spec.master,
     alias: spec.alias,
+    ...(spec.altName !== undefined && { altName: spec.altName }),
     up: true,
     ipv6LinkLocal: false,
     peer: {
-      ifname: peerNameOf(ifname),
+      ifname: spec.attach?.ifname ?? peerNameOf(ifname),
       ifindex: chooser.ifindex(),
       address: spec.mac,
       mtu: spec.mtu,
+      ...(spec.attach !== undefined && { netns: spec.attach.netns }),
     },
   };
 }

@@ -189,6 +189,13 @@ export const ERROR_CODES = {
     when: 'A method that changes something was called on a firewall opened with `readOnly`.',
     remedy: 'Open it without `readOnly`; only `state`, `dump`, `audit` and `plan` work with it.',
   },
+  SNNET_NAME_TAKEN: {
+    class: 'APIError',
+    summary: 'An interface of that name is there already',
+    when: 'The container’s namespace has an interface called `attach.ifname`, or another link is called `altName`.',
+    remedy:
+      'Choose another name, or remove what has it; `ip link show` in that namespace lists the names.',
+  },
   SNNET_NAME_EXHAUSTED: {
     class: 'APIError',
     summary: 'No free link name was found',
@@ -224,10 +231,23 @@ export const ERROR_CODES = {
   },
   SNNET_STATE_UNSAFE: {
     class: 'APIError',
-    summary: 'The directory for state cannot be used safely',
-    when: 'The state directory or a file in it is a symbolic link, of the wrong kind, or somebody else may change it; or the account of the servers cannot get through to it.',
+    summary: 'The directory for state, or for a socket, cannot be used safely',
+    when: 'The directory or a file in it is a symbolic link, of the wrong kind, or somebody else may change it or, where a socket is to be private, enter it; it cannot be made; or the account of the servers cannot get through to it.',
     remedy:
-      'Look who made it; remove it, or choose another `stateDir` in a directory that only root can change and everybody may pass.',
+      'Look who made it; remove it, or choose another one, below a directory that only root can change and everybody may pass.',
+  },
+  SNNET_SERVICE_RUNNING: {
+    class: 'APIError',
+    summary: 'Another process serves at this socket',
+    when: 'A service was to listen on a unix socket at which somebody answers.',
+    remedy: 'Use that service, end it first, or choose another path.',
+  },
+  SNNET_LIVENESS_UNKNOWN: {
+    class: 'APIError',
+    summary: 'It is not known which workloads are alive',
+    when: 'An audit asked, and whoever should know failed, took too long, or may not see all processes; nothing was judged.',
+    remedy:
+      'Read the cause; the next round asks again. To look at other users’ processes takes CAP_SYS_PTRACE, in the host’s PID namespace.',
   },
   SNNET_STORE_FAILED: {
     class: 'APIError',

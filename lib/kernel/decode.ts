@@ -11,6 +11,7 @@ const IFF_UP = 0x1;
 const IFF_LOOPBACK = 0x8;
 const HAS_KEY = 1;
 const IS_TUN = 8;
+const HAS_ALT_NAMES = 16;
 
 /** What happened to a link; `resync`: notifications were lost, read everything again. */
 export type LinkEvent =
@@ -66,7 +67,8 @@ function decodeLink(cursor: Cursor): LinkRow {
   const group = cursor.number();
   const key = cursor.number();
   const port = cursor.number();
-  const dataFlags = cursor.number();
+  const flagsOfRow = cursor.number();
+  const dataFlags = flagsOfRow & ~HAS_ALT_NAMES;
   const ifname = cursor.text();
   const alias = cursor.text();
   const kind = cursor.text();
@@ -88,6 +90,7 @@ function decodeLink(cursor: Cursor): LinkRow {
     isLoopback: (flags & IFF_LOOPBACK) !== 0,
     group,
   };
+  if ((flagsOfRow & HAS_ALT_NAMES) !== 0) row.altNames = Object.freeze(cursor.text().split(' '));
   const data = decodeData({ key, port, dataFlags, local, remote, mode }, row.kind);
   // Set, not spread: of thousands of rows a copy each would cost more than reading them.
   if (data !== undefined) row.data = data;

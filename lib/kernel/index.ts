@@ -22,3 +22,5 @@ export type { NftCapabilities } from './probe-nft';
 export { Processes, WatchedProcess } from './processes';
 export type { Program, ProgramResult } from './processes';
 export type { AddressRow, LinkRow, LinkRowData, NeighbourRow, RouteRow } from './rows';
+export { lockFile, readPeerCredentials, sendToUnixSocket } from './unix-sockets';
+export type { PeerCredentials } from './unix-sockets';

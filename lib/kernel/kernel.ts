@@ -330,6 +330,10 @@ function codeOf(error: NativeError, step?: Step): APIErrorCode {
         : 'SNNET_KERNEL_FAILED';
     case 'EOPNOTSUPP':
       return step?.op === 'link.create' ? 'SNNET_KIND_UNSUPPORTED' : 'SNNET_KERNEL_FAILED';
+    case 'EINVAL':
+      return error.request.startsWith('open network namespace')
+        ? 'SNNET_NETNS_NOT_FOUND'
+        : 'SNNET_KERNEL_FAILED';
     case 'EEXIST':
       return error.extack?.includes('VNI') === true ? 'SNNET_VNI_TAKEN' : 'SNNET_KERNEL_FAILED';
     default:

@@ -112,6 +112,11 @@ export type OnTable = (table: NativeTable | undefined, dump: number) => void;
 
 interface Addon {
   readonly KernelHandle: new (onTable: OnTable) => NativeHandle;
+  peerCredentials(
+    fd: number,
+  ): { readonly pid: number; readonly uid: number; readonly gid: number } | Refusal;
+  sendToUnixSocket(address: string, text: string): Refusal | Record<string, never>;
+  lockFile(fd: number): Refusal | Record<string, never>;
 }
 
 let loaded: Addon | undefined;

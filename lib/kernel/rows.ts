@@ -19,6 +19,8 @@ export interface LinkRow {
   readonly isLoopback: boolean;
   /** `IFLA_GROUP`. */
   readonly group: number;
+  /** Its other names (`IFLA_ALT_IFNAME`), where it has any. */
+  readonly altNames?: readonly string[];
   /** Tunnels and macvtap only. */
   readonly data?: LinkRowData;
 }

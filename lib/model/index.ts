@@ -1,3 +1,5 @@
+export { parseAltName, parseAttach, parseInterfaceName } from './attach';
+export type { Attach, AttachInput, ContainerRoute, ContainerRouteInput } from './attach';
 export type { Brand } from './brand';
 export { parseCallOptions, parseTimeoutMs } from './call-options';
 export type { CallOptions, CallOptionsInput } from './call-options';
@@ -88,7 +90,7 @@ export { parseBoolean, parseChoice, parseInteger, parseList, refuse } from './re
 export type { IntegerRange, Parser } from './refuse';
 export { parseRepointConfig } from './repoint-config';
 export type { RepointConfig, RepointConfigInput } from './repoint-config';
-export { defineShape, optional, withDefault, withOperation } from './shape';
+export { defineShape, nested, optional, withDefault, withOperation } from './shape';
 export type { Fields, Parsed, ShapeParser } from './shape';
 export { parseMeshMode, parseTunnelKind, parseTunnelMode, TUNNEL_KINDS } from './tunnel-kind';
 export type { MeshKind, MeshMode, TunnelKind, TunnelMode } from './tunnel-kind';

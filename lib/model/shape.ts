@@ -59,6 +59,21 @@ export function defineShape<F extends Fields>(subject: string, fields: F): Shape
   };
 }
 
+/** Makes the parser of a field that is an object itself: what is wrong in it is called `field.name`. */
+export function nested<F extends Fields>(fields: F): Parser<Parsed<F>> {
+  const subject = 'object';
+  const parseShape = defineShape(subject, fields);
+  return (value, field) => {
+    try {
+      return parseShape(value, '');
+    } catch (error) {
+      if (!(error instanceof APIError)) throw error;
+      const inner = error.field === undefined || error.field === subject ? '' : `.${error.field}`;
+      throw error.withDetails({ operation: undefined, field: field + inner });
+    }
+  };
+}
+
 /** Runs checks that span several fields, and puts the operation into what they throw. */
 export function withOperation<T>(operation: string, check: () => T): T {
   try {

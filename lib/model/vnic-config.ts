@@ -1,3 +1,5 @@
+import { parseAltName, parseAttach } from './attach';
+import type { Attach, AttachInput } from './attach';
 import { parseId, parseLooseId } from './id';
 import type { ConcId, InstanceId, SubnetId, TenantId, VnicId } from './id';
 import {
@@ -51,6 +53,16 @@ export interface VnicConfigInput {
   readonly mtu?: number | undefined;
   /** Queues of a VM's tap, 1 to 256 (the kernel's limit); more than one hands out file descriptors. Default: 1. */
   readonly queues?: number | undefined;
+  /**
+   * One more name of the host's end (`ip`: altname), 1 to 127 bytes, which no other link has. The kernel
+   * keeps it: a process that starts anew recognises the VNIC by it.
+   */
+  readonly altName?: string | undefined;
+  /**
+   * Of a container: makes its end inside this namespace, with address and routes, and up. Without it the
+   * end waits beside the host's for a runtime that takes it.
+   */
+  readonly attach?: AttachInput | undefined;
 }
 
 /** Parsed {@link VnicConfigInput}: canonical and frozen. */
@@ -68,6 +80,8 @@ export interface VnicConfig {
   readonly subnetKey: TunnelKey;
   readonly mtu?: number;
   readonly queues: number;
+  readonly altName?: string;
+  readonly attach?: Attach;
 }
 
 /** Parses how many queues a tap has, 1 to 256. */
@@ -88,6 +102,8 @@ const otherFields = {
   subnetKey: parseTunnelKey,
   mtu: optional(parseMtu),
   queues: withDefault(parseQueues, 1),
+  altName: optional(parseAltName),
+  attach: optional(parseAttach),
 };
 
 const configFields = {
@@ -115,6 +131,7 @@ export function parseVnicConfig(input: unknown, operation: string): VnicConfig {
   withOperation(operation, () => {
     checkAddress(parsed.subnet, parsed.vnicIp);
     checkQueues(parsed.role, parsed.queues);
+    checkAttach(parsed);
   });
   return parsed;
 }
@@ -148,5 +165,21 @@ function purposeOf(subnet: Ipv4Cidr, address: Ipv4Address): string | undefined {
 function checkQueues(role: Role, queues: number): void {
   if (role !== 'vm' && queues !== 1) {
     refuse(queues, 'queues', '1 queue', 'only a VM’s tap has several');
+  }
+}
+
+function checkAttach({ role, subnet, attach }: VnicConfig): void {
+  if (attach === undefined) return;
+  if (role !== 'container') {
+    refuse(
+      attach.netns,
+      'attach',
+      'nothing for a VM',
+      'only a container’s end can be put somewhere',
+    );
+  }
+  for (const [index, { via }] of (attach.routes ?? []).entries()) {
+    if (via === undefined || containsAddress(subnet, via)) continue;
+    refuse(via, `attach.routes[${String(index)}].via`, `an address inside ${subnet}`);
   }
 }

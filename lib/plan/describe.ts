@@ -39,6 +39,16 @@ export function dryRunOf(plan: Plan, nameOf?: NameOf): DryRun {
 
 /** One step in the same words. */
 export function describeStep(step: Step, nameOf: NameOf = () => undefined): string {
+  const words = describeHere(step, nameOf);
+  const { netns } = step;
+  return netns === undefined ? words : words.replaceAll(/^/gm, inside(netns));
+}
+
+function inside(netns: string): string {
+  return `nsenter --net=${netns.includes('/') ? netns : `/run/netns/${netns}`} `;
+}
+
+function describeHere(step: Step, nameOf: NameOf): string {
   const device = (ifindex: number): string => nameOf(ifindex) ?? `#${String(ifindex)}`;
   switch (step.op) {
     case 'link.create':
@@ -123,7 +133,7 @@ function join(...parts: readonly string[]): string {
 function describeCreate(step: LinkCreate, device: Device): string {
   const lower = step.kind === 'macvtap' ? `link ${device(step.link)}` : '';
   const addrgen = step.ipv6LinkLocal === false ? 'addrgenmode none' : '';
-  return join(
+  const created = join(
     `ip link add ${step.ifname} index ${String(step.ifindex)}`,
     lower,
     words(step, device),
@@ -131,13 +141,37 @@ function describeCreate(step: LinkCreate, device: Device): string {
     `type ${step.kind}`,
     kindWords(step),
   );
+  return created + altNameWords(step) + settingWords(step, step.ifname);
+}
+
+const SETTINGS = {
+  arpIgnore: 'arp_ignore',
+  arpNotify: 'arp_notify',
+  rpFilter: 'rp_filter',
+} as const;
+
+/** The same by `sysctl`, for which `ip` has no words. */
+function settingWords({ ipv4 }: LinkAttributes, ifname: string): string {
+  if (ipv4 === undefined) return '';
+  return (['arpIgnore', 'arpNotify', 'rpFilter'] as const)
+    .filter((name) => ipv4[name] !== undefined)
+    .map((name) => `\nsysctl -w net.ipv4.conf.${ifname}.${SETTINGS[name]}=${String(ipv4[name])}`)
+    .join('');
+}
+
+function altNameWords({ ifname, altName }: LinkCreate | TapCreate): string {
+  return altName === undefined ? '' : `\nip link property add dev ${ifname} altname ${altName}`;
 }
 
 function kindWords(step: LinkCreate): string {
   switch (step.kind) {
     case 'veth': {
-      const { ifname, ifindex, ...attributes } = step.peer;
-      return join(`peer name ${ifname} index ${String(ifindex)}`, words(attributes, String));
+      const { ifname, ifindex, netns, ...attributes } = step.peer;
+      return join(
+        `peer name ${ifname} index ${String(ifindex)}`,
+        words(attributes, String),
+        netns === undefined ? '' : `netns ${netns}`,
+      );
     }
     case 'macvtap':
       return `mode ${step.data.mode}`;
@@ -166,12 +200,13 @@ function describeTap(step: TapCreate, device: Device): string {
   const multi = step.queues > 1 ? ` multi_queue # ${String(step.queues)} queues` : '';
   const addrgen = step.ipv6LinkLocal === false ? 'addrgenmode none' : '';
   const set = join(`ip link set ${step.ifname}`, words(step, device), addrgen);
-  return `ip tuntap add ${step.ifname} mode tap${multi}\n${set}`;
+  return `ip tuntap add ${step.ifname} mode tap${multi}\n${set}${altNameWords(step)}${settingWords(step, step.ifname)}`;
 }
 
 function describeSet(step: LinkSet, device: Device): string {
   const rename = step.ifname === undefined ? '' : `name ${step.ifname}`;
-  return join(`ip link set ${device(step.ifindex)}`, rename, words(step, device));
+  const set = join(`ip link set ${device(step.ifindex)}`, rename, words(step, device));
+  return set + settingWords(step, step.ifname ?? device(step.ifindex));
 }
 
 function greWords({ local, remote, key, pmtudisc }: GreData): string {

@@ -3,9 +3,10 @@ import type { LinkCreate, LinkSet, Step, TapCreate, TunnelSet } from './step';
 
 /**
  * What undoes a step that was done. Deletions have no inverse: they come last, so nothing after them
- * can fail.
+ * can fail; nor has what is done in another namespace to a link whose other end is ours.
  */
 export function inverseOf(step: Step): Step | undefined {
+  if (step.netns !== undefined) return undefined;
   switch (step.op) {
     case 'link.create':
     case 'tap.create':

@@ -12,6 +12,16 @@ import type { ConntrackDelete, NftStep } from './nft-step';
 export type LinkKind =
   'bridge' | 'veth' | 'macvtap' | 'vxlan' | 'gretap' | 'gre' | 'geneve' | 'dummy';
 
+/** What `net.ipv4.conf.<link>` says (kernel: Documentation/networking/ip-sysctl.rst). */
+export interface Ipv4Settings {
+  /** 8: answers ARP for none of the host's addresses. */
+  readonly arpIgnore?: number;
+  /** 1: announces its addresses when it comes up. */
+  readonly arpNotify?: number;
+  /** 1: takes only what it would send the answer to by the same link. */
+  readonly rpFilter?: number;
+}
+
 /** Attributes that any link can be given, at creation or later. */
 export interface LinkAttributes {
   /** Link-layer address, `aa:bb:cc:dd:ee:ff`. */
@@ -27,6 +37,8 @@ export interface LinkAttributes {
   readonly alias?: string;
   /** As a bridge port: frames may leave by the port they came in by. */
   readonly hairpin?: boolean;
+  /** In the same message, so also where `/proc/sys` is read-only. They hold before the link comes up. */
+  readonly ipv4?: Ipv4Settings;
 }
 
 export interface VxlanData {
@@ -64,6 +76,8 @@ export interface VethPeer {
   readonly address?: string;
   readonly mtu?: number;
   readonly txqlen?: number;
+  /** The namespace that it is made in: a path, or a name under `/run/netns`. Left out: the other end's. */
+  readonly netns?: string;
 }
 
 interface LinkCreateBase extends LinkAttributes {
@@ -72,6 +86,8 @@ interface LinkCreateBase extends LinkAttributes {
   readonly ifindex: number;
   /** `false`: no IPv6 link-local address is made on it. */
   readonly ipv6LinkLocal?: false;
+  /** One more name, at most 127 bytes, that no link of the namespace has. */
+  readonly altName?: string;
 }
 
 export type LinkCreate =
@@ -96,6 +112,7 @@ export interface TapCreate extends LinkAttributes {
   /** Leaves the queues' descriptors open and returns them; the caller owns them. */
   readonly handOut: boolean;
   readonly ipv6LinkLocal?: false;
+  readonly altName?: string;
 }
 
 /** Changes a link that is there. */
@@ -217,6 +234,11 @@ export type Step = (
 ) & {
   /** Errors of the kernel that mean "it is so already", by errno name; the step then has no inverse. */
   readonly tolerate?: readonly string[];
+  /**
+   * Another namespace, where it is done: of an address, a route, a sysctl or a change of a link that the
+   * plan made there. It then has no inverse: it goes with that link, which goes with its other end.
+   */
+  readonly netns?: string;
 };
 
 export type StepOp = Step['op'];

@@ -7,6 +7,8 @@ import { linkOf, ofType, takeInventory, tunnelKindOf } from './inventory';
 import type { Inventory, OurLink } from './inventory';
 import type { KnownLink, KnownTunnel, KnownVnic } from './known-link';
 
+const NO_NAMES: readonly string[] = Object.freeze([]);
+
 /** What a compute node holds of one tenant subnet. */
 export interface SubnetView {
   readonly scope: Scope;
@@ -164,6 +166,7 @@ function toKnownVnic(row: LinkRow, ip: string, inventory: Inventory): KnownVnic 
     multiQueue: row.data?.multiQueue ?? false,
     peerName,
     peerMac: peer?.ifname === peerName ? peer?.address : undefined,
+    altNames: row.altNames ?? NO_NAMES,
   };
 }
 

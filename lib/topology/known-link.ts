@@ -24,4 +24,6 @@ export interface KnownVnic extends KnownLink {
   /** Container end: its name and, while it is in the node's namespace, its MAC. */
   readonly peerName: string | undefined;
   readonly peerMac: string | undefined;
+  /** The host's end's other names. */
+  readonly altNames: readonly string[];
 }

@@ -9,29 +9,12 @@
 #include <set>
 
 #include "exec/step_messages.h"
+#include "exec/step_traits.h"
 #include "nl/batch.h"
 #include "sys/sysctl.h"
 
 namespace snnet::exec {
 namespace {
-
-bool IsDeletion(const PlanStep& step) {
-  return std::holds_alternative<DeleteLinks>(step.step.action);
-}
-// Not done over rtnetlink: a call of its own, in the plan's order.
-bool IsAlone(const Action& action) {
-  return std::holds_alternative<SetSysctl>(action) || std::holds_alternative<Transaction>(action) ||
-         std::holds_alternative<DeleteFlows>(action);
-}
-
-bool Tolerates(const Step& step, int code) {
-  return std::find(step.tolerate.begin(), step.tolerate.end(), code) != step.tolerate.end();
-}
-
-// The inverse of something that somebody else undid already has nothing to do.
-bool IsGone(int code) {
-  return code == ENODEV || code == ENOENT || code == ESRCH || code == EADDRNOTAVAIL;
-}
 
 bool FailsAt(const std::optional<Fault>& fault, size_t step) {
   return fault && fault->kind == Fault::Kind::kFail && fault->step == step;
@@ -47,27 +30,6 @@ size_t EndBeforeDeath(const std::optional<Fault>& fault, size_t first, size_t en
   return stop > first && stop < end ? stop : end;
 }
 
-// What a refused message may have done all the same: RTM_SETLINK changes one thing after the other
-// and stops at the first that fails, and so does a change of a tunnel. Who lacks the privilege
-// doesn't get that far, nor a tunnel of a kind that can't be changed.
-bool MayBeHalfDone(const Action& action, int code) {
-  if (code == EPERM || code == ENODEV) return false;
-  return std::holds_alternative<SetLink>(action) ||
-         (std::holds_alternative<rtnl::TunnelChange>(action) && code != EOPNOTSUPP);
-}
-
-// The rest of a send goes on after a refusal, and may take away what a refused deletion left: with
-// its last address a link loses its routes.
-template <typename T>
-bool IsRemovalOf(const Action& action) {
-  const auto* change = std::get_if<Change<T>>(&action);
-  return change != nullptr && !change->add;
-}
-bool IsRemoval(const Action& action) {
-  return IsRemovalOf<rtnl::Address>(action) || IsRemovalOf<rtnl::Route>(action) ||
-         IsRemovalOf<rtnl::Neighbour>(action) || IsRemovalOf<rtnl::Fdb>(action);
-}
-
 }  // namespace
 
 struct PlanRunner::Progress {
@@ -78,6 +40,7 @@ struct PlanRunner::Progress {
   std::set<size_t> settled = {};
   // Steps that the kernel did not want.
   std::set<size_t> refused = {};
+  OtherNamespaces others = {};
 
   // A step got this error: tolerated, or the end of the plan. The first step in the plan's order
   // counts.
@@ -116,6 +79,7 @@ sys::Result<PlanRunner> PlanRunner::Open(Netfilter& netfilter) {
 RunOutcome PlanRunner::Run(const Plan& plan) {
   Progress progress{plan};
   const size_t count = plan.steps.size();
+  if (!OpenOthers(progress)) return std::move(progress.outcome);
   for (size_t next = 0; next < count && !progress.outcome.failure;) {
     DieIf(plan.fault, Fault::Kind::kKillBefore, next);
     if (IsDeletion(plan.steps[next])) {
@@ -124,25 +88,63 @@ RunOutcome PlanRunner::Run(const Plan& plan) {
       }
       break;
     }
-    if (IsAlone(plan.steps[next].step.action)) {
+    const std::string& netns = plan.steps[next].step.netns;
+    if (netns.empty() && IsAlone(plan.steps[next].step.action)) {
       RunAlone(progress, next);
       DieIf(plan.fault, Fault::Kind::kKillAfter, next);
       ++next;
       continue;
     }
     size_t end = next;
-    while (end < count && !IsDeletion(plan.steps[end]) && !IsAlone(plan.steps[end].step.action)) {
-      ++end;
-    }
+    while (end < count && BelongsTogether(plan.steps[end], netns)) ++end;
     const size_t cut = EndBeforeDeath(plan.fault, next, end);
     const bool dies = cut < end || (plan.fault && plan.fault->kind == Fault::Kind::kKillAfter &&
                                     plan.fault->step + 1 == end);
-    RunSegment(progress, next, cut, dies);
+    if (netns.empty()) {
+      RunSegment(progress, next, cut, dies);
+    } else {
+      RunElsewhere(progress, next, cut);
+    }
     next = cut;
     DieIf(plan.fault, Fault::Kind::kKillAfter, next - 1);
   }
   if (progress.outcome.failure) RollBack(plan, progress.outcome);
   return std::move(progress.outcome);
+}
+
+// All of them before anything is touched.
+bool PlanRunner::OpenOthers(Progress& progress) {
+  for (size_t i = 0; i < progress.plan.steps.size(); ++i) {
+    if (auto opened = progress.others.OpenFor(progress.plan.steps[i].step); !opened) {
+      progress.outcome.failure = StepFailure{opened.error(), i};
+      return false;
+    }
+  }
+  return true;
+}
+
+// Steps in another namespace: they finish what the plan made there, which goes with its other end,
+// and have no inverses.
+void PlanRunner::RunElsewhere(Progress& progress, size_t first, size_t end) {
+  const std::vector<PlanStep>& steps = progress.plan.steps;
+  const auto is_sysctl = [&](size_t i) {
+    return std::holds_alternative<SetSysctl>(steps[i].step.action);
+  };
+  const auto visited = progress.others.RunInside(steps[first].step.netns, [&] {
+    auto socket = nl::Socket::Open(NETLINK_ROUTE);
+    if (!socket) return progress.Refuse(first, socket.error());
+    for (size_t next = first; next < end && !progress.outcome.failure;) {
+      if (is_sysctl(next)) {
+        RunAlone(progress, next++);
+        continue;
+      }
+      size_t stop = next;
+      while (stop < end && !is_sysctl(stop)) ++stop;
+      SendMessages(progress, *socket, next, stop);
+      next = stop;
+    }
+  });
+  if (!visited) progress.Refuse(first, visited.error());
 }
 
 // Everything between two breaks goes down in one send. Taps are opened first and made persistent
@@ -154,7 +156,7 @@ void PlanRunner::RunSegment(Progress& progress, size_t first, size_t end, bool d
     return;
   }
   if (!OpenTaps(progress, first, end)) return;
-  const bool sent = SendMessages(progress, first, end);
+  const bool sent = SendMessages(progress, socket_, first, end);
   if (dies) return;
   std::vector<size_t> finished;
   if (sent && PersistTaps(progress)) {
@@ -185,7 +187,8 @@ std::optional<StepFailure> PlanRunner::FindCollision(const Plan& plan, size_t fi
     if (const auto* spec = std::get_if<rtnl::LinkSpec>(&action)) {
       found = check(spec->ifindex, i, spec->ifname);
       const auto* peer = std::get_if<rtnl::VethPeer>(&spec->data);
-      if (!found && peer != nullptr) found = check(peer->ifindex, i, peer->ifname);
+      if (!found && peer != nullptr && peer->netns.empty())
+        found = check(peer->ifindex, i, peer->ifname);
     } else if (const auto* tap = std::get_if<CreateTap>(&action)) {
       found = check(tap->ifindex, i, tap->ifname);
     }
@@ -211,20 +214,20 @@ bool PlanRunner::OpenTaps(Progress& progress, size_t first, size_t end) {
   return true;
 }
 
-bool PlanRunner::SendMessages(Progress& progress, size_t first, size_t end) {
+bool PlanRunner::SendMessages(Progress& progress, nl::Socket& socket, size_t first, size_t end) {
   const Plan& plan = progress.plan;
   std::vector<nl::Message> messages;
   std::vector<size_t> owners;
   for (size_t i = first; i < end; ++i) {
     if (FailsAt(plan.fault, i)) progress.Refuse(i, {plan.fault->error, "injected fault"});
     if (progress.settled.contains(i)) continue;
-    for (nl::Message& message : MessagesFor(plan.steps[i].step))
+    for (nl::Message& message : MessagesFor(plan.steps[i].step, progress.others))
       messages.push_back(std::move(message));
     owners.resize(messages.size(), i);
   }
   if (messages.empty()) return !progress.outcome.failure;
   std::vector<size_t>& done = progress.outcome.done;
-  auto acks = nl::SendBatch(socket_, messages);
+  auto acks = nl::SendBatch(socket, messages);
   if (!acks) {
     // What the kernel did is unknown: every inverse runs, and finds what there is.
     done.insert(done.end(), owners.begin(), owners.end());
@@ -339,7 +342,7 @@ void PlanRunner::UndoMessages(const Plan& plan, RunOutcome& outcome, std::vector
   std::vector<nl::Message> messages;
   std::vector<size_t> owners;
   for (const size_t index : indexes) {
-    for (nl::Message& message : MessagesFor(*plan.steps[index].undo)) {
+    for (nl::Message& message : MessagesFor(*plan.steps[index].undo, {})) {
       messages.push_back(std::move(message));
     }
     owners.resize(messages.size(), index);

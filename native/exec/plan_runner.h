@@ -62,10 +62,12 @@ class PlanRunner {
   struct Progress;
   void RunSegment(Progress& progress, size_t first, size_t end, bool dies);
   bool OpenTaps(Progress& progress, size_t first, size_t end);
-  bool SendMessages(Progress& progress, size_t first, size_t end);
+  bool SendMessages(Progress& progress, nl::Socket& socket, size_t first, size_t end);
   bool PersistTaps(Progress& progress);
   void RaiseTaps(Progress& progress, const std::vector<size_t>& steps);
   std::optional<StepFailure> FindCollision(const Plan& plan, size_t first, size_t end) const;
+  bool OpenOthers(Progress& progress);
+  void RunElsewhere(Progress& progress, size_t first, size_t end);
   void RunAlone(Progress& progress, size_t index);
   sys::Status Carry(Progress& progress, size_t index);
   sys::Status UndoAlone(const Action& action, const nft::Handles& added);

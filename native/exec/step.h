@@ -70,6 +70,8 @@ struct Step {
   Action action;
   // Errors that mean "it is so already".
   std::vector<int> tolerate;
+  // Another namespace, where it is done: a path. Empty: the handle's own.
+  std::string netns;
 };
 
 struct PlanStep {

@@ -18,6 +18,10 @@ void SetUp(Messages& messages, uint32_t ifindex, bool up) {
   messages.push_back(rtnl::ChangeLink(ifindex, attributes));
 }
 
+void PutAltName(Messages& messages, uint32_t ifindex, const rtnl::LinkAttributes& attributes) {
+  if (attributes.alt_name) messages.push_back(rtnl::AddAltName(ifindex, *attributes.alt_name));
+}
+
 void PutPort(Messages& messages, uint32_t ifindex, const rtnl::LinkAttributes& attributes) {
   // A link that leaves its bridge leaves what it was allowed there.
   const bool leaves = attributes.master == 0U;
@@ -28,14 +32,19 @@ void PutPort(Messages& messages, uint32_t ifindex, const rtnl::LinkAttributes& a
 
 struct Builder {
   Messages& messages;
+  const OtherNamespaces& others;
 
   void operator()(const rtnl::LinkSpec& spec) const {
     rtnl::LinkSpec first = spec;
     if (ComesUpLast(spec.attributes)) first.attributes.up.reset();
+    if (auto* peer = std::get_if<rtnl::VethPeer>(&first.data)) {
+      peer->netns_fd = others.fd(peer->netns);
+    }
     messages.push_back(rtnl::CreateLink(first));
     if (auto follow = rtnl::FollowLink(spec.ifindex, spec.attributes)) {
       messages.push_back(std::move(*follow));
     }
+    PutAltName(messages, spec.ifindex, spec.attributes);
     if (ComesUpLast(spec.attributes)) SetUp(messages, spec.ifindex, true);
     PutPort(messages, spec.ifindex, spec.attributes);
   }
@@ -43,16 +52,22 @@ struct Builder {
     rtnl::LinkAttributes first = tap.attributes;
     first.up.reset();
     messages.push_back(rtnl::ChangeLink(tap.ifindex, first));
+    PutAltName(messages, tap.ifindex, tap.attributes);
     PutPort(messages, tap.ifindex, tap.attributes);
   }
   void operator()(const SetLink& set) const {
     rtnl::LinkAttributes rest = set.attributes;
+    // The kernel sets these last (net/core/rtnetlink.c do_setlink); they are to hold when it comes
+    // up.
+    const bool comes_up_last = !rest.ipv4.empty() && rest.up.value_or(false);
+    if (comes_up_last) rest.up.reset();
     if (rest.ifname && rest.up == false) {
       // A message of its own: before Linux 6.2 a link that is up keeps its name.
       rest.up.reset();
       SetUp(messages, set.ifindex, false);
     }
     messages.push_back(rtnl::ChangeLink(set.ifindex, rest));
+    if (comes_up_last) SetUp(messages, set.ifindex, true);
     PutPort(messages, set.ifindex, set.attributes);
   }
   void operator()(const rtnl::TunnelChange& change) const {
@@ -86,9 +101,9 @@ nl::Message RaiseTap(const CreateTap& tap) {
   return rtnl::ChangeLink(tap.ifindex, attributes);
 }
 
-std::vector<nl::Message> MessagesFor(const Step& step) {
+std::vector<nl::Message> MessagesFor(const Step& step, const OtherNamespaces& others) {
   Messages messages;
-  std::visit(Builder{messages}, step.action);
+  std::visit(Builder{messages, others}, step.action);
   return messages;
 }
 

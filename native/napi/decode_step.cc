@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 
 #include <charconv>
 #include <map>
@@ -14,8 +15,10 @@
 namespace snnet::napi {
 namespace {
 
-constexpr size_t kNameBytes = 15;    // IFNAMSIZ less its zero
-constexpr size_t kAliasBytes = 255;  // IFALIASZ less its zero
+constexpr size_t kNameBytes = 15;      // IFNAMSIZ less its zero
+constexpr size_t kAliasBytes = 255;    // IFALIASZ less its zero
+constexpr size_t kAltNameBytes = 127;  // ALTIFNAMSIZ less its zero
+constexpr size_t kPathBytes = 4095;    // PATH_MAX less its zero
 constexpr uint32_t kMaxIndex = 0x7fffffff;
 constexpr uint32_t kMaxVni = 0xffffff;
 constexpr uint32_t kMaxU32 = 0xffffffff;
@@ -23,6 +26,25 @@ constexpr uint32_t kMaxQueues = 256;  // MAX_TAP_QUEUES
 
 uint32_t Index(const Reader& from, const char* name = "ifindex") {
   return from.Number(name, 1, kMaxIndex);
+}
+
+// What net.ipv4.conf.<link> is to say.
+void DecodeIpv4(const Reader& from, rtnl::LinkAttributes& to) {
+  struct Setting {
+    const char* name;
+    uint16_t number;
+    uint32_t most;
+  };
+  static constexpr Setting kSettings[] = {{"arpIgnore", IPV4_DEVCONF_ARP_IGNORE, 8},
+                                          {"arpNotify", IPV4_DEVCONF_ARP_NOTIFY, 1},
+                                          {"rpFilter", IPV4_DEVCONF_RP_FILTER, 2}};
+  if (!from.Has("ipv4")) return;
+  const Reader settings = from.Child("ipv4");
+  for (const Setting& setting : kSettings) {
+    if (const auto value = settings.MaybeNumber(setting.name, 0, setting.most)) {
+      to.ipv4.emplace_back(setting.number, *value);
+    }
+  }
 }
 
 rtnl::LinkAttributes DecodeAttributes(const Reader& from) {
@@ -33,7 +55,9 @@ rtnl::LinkAttributes DecodeAttributes(const Reader& from) {
   to.master = from.MaybeNumber("master", 0, kMaxIndex);
   to.up = from.MaybeFlag("up");
   to.alias = from.MaybeText("alias", kAliasBytes);
+  to.alt_name = from.MaybeText("altName", kAltNameBytes);
   to.hairpin = from.MaybeFlag("hairpin");
+  DecodeIpv4(from, to);
   to.no_ipv6_link_local = !from.MaybeFlag("ipv6LinkLocal").value_or(true);
   return to;
 }
@@ -48,6 +72,7 @@ rtnl::KindData DecodeVeth(const Reader& from) {
   to.ifname = peer.LinkName("ifname");
   to.ifindex = Index(peer);
   to.attributes = DecodeAttributes(peer);
+  to.netns = peer.MaybeText("netns", kPathBytes).value_or("");
   return to;
 }
 
@@ -245,6 +270,13 @@ const std::map<std::string, ActionDecoder>& ActionDecoders() {
   return decoders;
 }
 
+bool WorksElsewhere(const exec::Action& action) {
+  return std::holds_alternative<exec::SetLink>(action) ||
+         std::holds_alternative<exec::Change<rtnl::Address>>(action) ||
+         std::holds_alternative<exec::Change<rtnl::Route>>(action) ||
+         std::holds_alternative<exec::SetSysctl>(action);
+}
+
 exec::Step DecodeStep(const Reader& from) {
   exec::Step step;
   const auto decoder = ActionDecoders().find(from.Text("op", 32));
@@ -253,6 +285,10 @@ exec::Step DecodeStep(const Reader& from) {
     return step;
   }
   step.action = decoder->second(from);
+  step.netns = from.MaybeText("netns", kPathBytes).value_or("");
+  if (!step.netns.empty() && !WorksElsewhere(step.action)) {
+    from.Fail("netns", "an address, a route, a sysctl or a change of a link");
+  }
   for (const std::string& name : from.Strings("tolerate")) {
     const int code = sys::ErrnoValue(name);
     if (code == 0) from.Fail("tolerate", "names of errors");

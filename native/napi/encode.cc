@@ -36,9 +36,10 @@ void Table::Clear() {
 }
 
 void AddLink(Table& table, const rtnl::LinkRow& row) {
-  table.numbers.insert(table.numbers.end(),
-                       {row.ifindex, row.mtu, row.master, row.link, row.flags, row.group,
-                        row.data.key, row.data.port, row.data.flags});
+  table.numbers.insert(
+      table.numbers.end(),
+      {row.ifindex, row.mtu, row.master, row.link, row.flags, row.group, row.data.key,
+       row.data.port, row.data.flags | (row.alt_names.empty() ? 0 : rtnl::kHasAltNames)});
   table.AddText(row.ifname);
   table.AddText(row.alias);
   table.AddText(row.kind);
@@ -46,6 +47,7 @@ void AddLink(Table& table, const rtnl::LinkRow& row) {
   table.AddText(row.data.local);
   table.AddText(row.data.remote);
   table.AddText(row.data.mode);
+  if (!row.alt_names.empty()) table.AddText(row.alt_names);
 }
 
 void AddEvent(Table& table, const exec::LinkEvent& event) {

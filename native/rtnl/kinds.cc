@@ -29,6 +29,7 @@ void PutVeth(nl::Message& message, const VethPeer& peer) {
   if (attributes.address) message.Put(IFLA_ADDRESS, *attributes.address);
   if (attributes.mtu) message.Put(IFLA_MTU, *attributes.mtu);
   if (attributes.txqlen) message.Put(IFLA_TXQLEN, *attributes.txqlen);
+  if (peer.netns_fd >= 0) message.Put(IFLA_NET_NS_FD, static_cast<uint32_t>(peer.netns_fd));
 }
 
 void PutVxlan(nl::Message& message, const Vxlan& vxlan) {

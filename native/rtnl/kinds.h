@@ -25,6 +25,8 @@ constexpr uint32_t kHasKey = 1;
 constexpr uint32_t kMultiQueue = 2;
 constexpr uint32_t kPersistent = 4;
 constexpr uint32_t kIsTun = 8;
+// Of a link of any kind: said where its row crosses to JS, so that those without pay nothing.
+constexpr uint32_t kHasAltNames = 16;
 
 KindRow ReadKindData(std::string_view kind, nlattr* data);
 

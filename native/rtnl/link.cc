@@ -36,10 +36,21 @@ void PutAlias(nl::Message& message, const std::string& alias) {
   message.PutBytes(IFLA_IFALIAS, alias.data(), alias.size());
 }
 
-void PutNoIpv6LinkLocal(nl::Message& message) {
+bool HasFamilySettings(const LinkAttributes& attributes) {
+  return attributes.no_ipv6_link_local || !attributes.ipv4.empty();
+}
+
+void PutFamilySettings(nl::Message& message, const LinkAttributes& attributes) {
   nl::Message::Nest spec(message, IFLA_AF_SPEC);
-  nl::Message::Nest inet6(message, AF_INET6);
-  message.Put(IFLA_INET6_ADDR_GEN_MODE, static_cast<uint8_t>(IN6_ADDR_GEN_MODE_NONE));
+  if (attributes.no_ipv6_link_local) {
+    nl::Message::Nest inet6(message, AF_INET6);
+    message.Put(IFLA_INET6_ADDR_GEN_MODE, static_cast<uint8_t>(IN6_ADDR_GEN_MODE_NONE));
+  }
+  if (!attributes.ipv4.empty()) {
+    nl::Message::Nest inet(message, AF_INET);
+    nl::Message::Nest settings(message, IFLA_INET_CONF);
+    for (const auto& [setting, value] : attributes.ipv4) message.Put(setting, value);
+  }
 }
 
 std::string Device(uint32_t ifindex) { return "dev #" + std::to_string(ifindex); }
@@ -64,10 +75,11 @@ nl::Message CreateLink(const LinkSpec& spec) {
 }
 
 std::optional<nl::Message> FollowLink(uint32_t ifindex, const LinkAttributes& attributes) {
-  if (!attributes.alias && !attributes.no_ipv6_link_local) return std::nullopt;
+  if (!attributes.alias && !HasFamilySettings(attributes)) return std::nullopt;
   LinkAttributes rest;
   rest.alias = attributes.alias;
   rest.no_ipv6_link_local = attributes.no_ipv6_link_local;
+  rest.ipv4 = attributes.ipv4;
   return ChangeLink(ifindex, rest);
 }
 
@@ -76,7 +88,16 @@ nl::Message ChangeLink(uint32_t ifindex, const LinkAttributes& attributes) {
   message.Header(HeaderFor(ifindex, attributes.up));
   PutCommon(message, attributes);
   if (attributes.alias) PutAlias(message, *attributes.alias);
-  if (attributes.no_ipv6_link_local) PutNoIpv6LinkLocal(message);
+  if (HasFamilySettings(attributes)) PutFamilySettings(message, attributes);
+  return message;
+}
+
+nl::Message AddAltName(uint32_t ifindex, const std::string& name) {
+  nl::Message message(RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND,
+                      "ip link property add " + Device(ifindex) + " altname " + name);
+  message.Header(HeaderFor(ifindex, std::nullopt));
+  nl::Message::Nest names(message, IFLA_PROP_LIST);
+  message.PutString(IFLA_ALT_IFNAME, name);
   return message;
 }
 

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "nl/message.h"
 
@@ -23,8 +25,13 @@ struct LinkAttributes {
   std::optional<uint32_t> master;
   std::optional<bool> up;
   std::optional<std::string> alias;
+  // At creation only.
+  std::optional<std::string> alt_name;
   std::optional<uint32_t> group;
   bool no_ipv6_link_local = false;
+  // What net.ipv4.conf.<link> says (IPV4_DEVCONF_*): cheaper than sysctls, and where /proc/sys is
+  // read-only.
+  std::vector<std::pair<uint16_t, uint32_t>> ipv4;
   // As a bridge port: frames may leave by the port they came in by.
   std::optional<bool> hairpin;
 };
@@ -33,6 +40,9 @@ struct VethPeer {
   std::string ifname;
   uint32_t ifindex = 0;
   LinkAttributes attributes;
+  // The namespace that it is made in: a path, and its descriptor while the request is sent.
+  std::string netns;
+  int netns_fd = -1;
 };
 struct Macvtap {
   uint32_t mode = 0;  // MACVLAN_MODE_*
@@ -71,10 +81,13 @@ struct LinkSpec {
 // settings in this message; FollowLink carries them (kernel: net/core/rtnetlink.c rtnl_newlink).
 nl::Message CreateLink(const LinkSpec& spec);
 
-// The alias and the IPv6 setting of a link just created, or nothing where it needs none.
+// The alias and the IPv4 and IPv6 settings of a link just created, or nothing where it needs none.
 std::optional<nl::Message> FollowLink(uint32_t ifindex, const LinkAttributes& attributes);
 
 nl::Message ChangeLink(uint32_t ifindex, const LinkAttributes& attributes);
+
+// Gives a link one more name, up to 127 bytes, which nothing in the namespace must have.
+nl::Message AddAltName(uint32_t ifindex, const std::string& name);
 
 // Where a tunnel that is there leads; what is absent is left as it is, but of a GRE all is written
 // anew (kernel: net/ipv4/ip_gre.c ipgre_netlink_parms).

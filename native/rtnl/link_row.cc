@@ -11,6 +11,23 @@
 #include "rtnl/attribute.h"
 
 namespace snnet::rtnl {
+namespace {
+
+std::string ReadAltNames(nlattr* list) {
+  std::string names;
+  if (list == nullptr) return names;
+  nlattr* name = nullptr;
+  int rest = 0;
+  nla_for_each_nested(name, list, rest) {
+    if (nla_type(name) != IFLA_ALT_IFNAME) continue;
+    if (!names.empty()) names += ' ';
+    names += ReadText(name);
+  }
+  return names;
+}
+
+}  // namespace
+
 uint32_t ReadLinkIndex(nlmsghdr* header) {
   if (header->nlmsg_len < NLMSG_LENGTH(sizeof(ifinfomsg))) return 0;
   const auto* info = static_cast<ifinfomsg*>(nlmsg_data(header));
@@ -30,6 +47,7 @@ std::optional<LinkRow> ReadLink(nlmsghdr* header) {
   row.ifname = ReadText(attributes[IFLA_IFNAME]);
   row.alias = ReadText(attributes[IFLA_IFALIAS]);
   row.address = ReadHex(attributes[IFLA_ADDRESS]);
+  row.alt_names = ReadAltNames(attributes[IFLA_PROP_LIST]);
   row.mtu = ReadU32(attributes[IFLA_MTU]);
   row.master = ReadU32(attributes[IFLA_MASTER]);
   row.link = ReadU32(attributes[IFLA_LINK]);

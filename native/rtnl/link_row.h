@@ -23,6 +23,8 @@ struct LinkRow {
   std::string alias;
   std::string kind;
   std::string address;
+  // Separated by blanks, which no name contains.
+  std::string alt_names;
   KindRow data;
 };
 

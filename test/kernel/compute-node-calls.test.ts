@@ -184,12 +184,12 @@ needs('vxlan')('a dry run prints the commands and touches nothing', async () => 
   expect(container.text).toBe(
     `
 ip link add sbr_1 index 805306370 address 02:00:00:00:00:01 mtu 1450 alias "br_t_s_c_198.51.100.9" up addrgenmode none type bridge
+sysctl -w net.ipv4.conf.sbr_1.arp_ignore=8
+sysctl -w net.ipv4.conf.sbr_1.rp_filter=1
 ip link add sgt_3 index 805306372 mtu 1450 master sbr_1 alias "vxlan_t_s_c_198.51.100.9" up addrgenmode none type vxlan id 69804 local 198.51.100.1 remote 198.51.100.9 dstport 4789 nolearning
 ip link add svn_5 index 805306374 mtu 1450 master sbr_1 alias "vnic_t_s_c_198.51.100.9##172.16.0.2" up addrgenmode none type veth peer name svp_5 index 805306375 address 02:00:ac:10:00:02 mtu 1450
 bridge fdb add 02:00:ac:10:00:02 dev svn_5 master static sticky
-sysctl -w net.ipv6.conf.sbr_1.disable_ipv6=1
-sysctl -w net.ipv4.conf.sbr_1.arp_ignore=8
-sysctl -w net.ipv4.conf.sbr_1.rp_filter=1`.trim(),
+sysctl -w net.ipv6.conf.sbr_1.disable_ipv6=1`.trim(),
   );
   const config = vnicConfig(1, ids);
   expect(node.plan('destroyVnic', config).text).toBe('');

@@ -1,3 +1,4 @@
+import type { VnicConfigInput } from '#lib/model/index';
 import type { Fault, Plan } from '#lib/plan/index';
 
 import { needs, whereabouts } from '../support/reasons';
@@ -37,14 +38,21 @@ class Saboteur {
   };
 }
 
+async function configOf(what: string, box: Sandbox): Promise<Partial<VnicConfigInput>> {
+  if (what === 'vm') return { role: 'vm' };
+  if (what === 'container') return { role: 'container' };
+  const { path: netns } = await box.netns('container');
+  return { role: 'container', altName: 'an-other-name', attach: { netns, ifname: 'net0' } };
+}
+
 for (const { mode, test } of KINDS) {
-  for (const role of ['vm', 'container'] as const) {
-    test(`a create of a ${role} on ${mode} that fails at any step leaves nothing, and can be repeated`, async () => {
+  for (const what of ['vm', 'container', 'container in its namespace'] as const) {
+    test(`a create of a ${what} on ${mode} that fails at any step leaves nothing, and can be repeated`, async () => {
       await using box = await Sandbox.open();
       const ns = await makeHost(box);
       const saboteur = new Saboteur();
       await using node = await openNode(ns, { mode }, { fault: saboteur.hook });
-      const config = vnicConfig(0, { role });
+      const config = vnicConfig(0, await configOf(what, box));
       const steps = node.plan('createVnic', config).plan.steps.length;
       for (let step = 0; step < steps; step += 1) {
         for (const errno of errnosAt(step)) {

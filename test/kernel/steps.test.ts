@@ -102,6 +102,22 @@ for (const [kind, { it, make, seen, row }] of Object.entries(KINDS)) {
   });
 }
 
+test('another name, and what IPv4 does on the link, at creation and later', async () => {
+  const ifindex = nextIndex();
+  const ipv4 = { arpIgnore: 8, rpFilter: 1 };
+  await bed.run([
+    { op: 'link.create', kind: 'bridge', ifname: 'k-set', ifindex, altName: 'an.other.name', ipv4 },
+  ]);
+  expect(await ipLink(bed.ns, 'k-set')).toMatchObject({ altnames: ['an.other.name'] });
+  expect((await bed.row('k-set')).altNames).toEqual(['an.other.name']);
+  expect(await bed.kernel.readSysctl('net/ipv4/conf/k-set/arp_ignore')).toBe('8');
+  expect(await bed.kernel.readSysctl('net/ipv4/conf/k-set/rp_filter')).toBe('1');
+  await bed.run([{ op: 'link.set', ifindex, up: true, ipv4: { arpNotify: 1 } }]);
+  expect(await bed.kernel.readSysctl('net/ipv4/conf/k-set/arp_notify')).toBe('1');
+  expect(await bed.kernel.readSysctl('net/ipv4/conf/k-set/arp_ignore')).toBe('8');
+  expect((await bed.row('k-set')).isUp).toBe(true);
+});
+
 test('a veth pair has both its ends, the peer down', async () => {
   const [ifindex, peerIndex] = [nextIndex(), nextIndex()];
   const peer = {

@@ -53,6 +53,14 @@ const CAPABILITIES = {
   gdb: program('gdb'),
   strace: program('strace'),
   gcc: program('gcc'),
+  'systemd-analyze': program('systemd-analyze'),
+  // With the programs that it starts, or that give its containers a network.
+  podman: { reason: 'no-podman', probe: () => ['podman', 'runc', 'conmon'].every((name) => isInSystem(name)) },
+  containerd: { reason: 'no-containerd', probe: () => ['containerd', 'runc'].every((name) => isInSystem(name)) },
+  'cni-plugins': {
+    reason: 'no-cni-plugins',
+    probe: () => existsSync('/usr/lib/cni/host-local') && existsSync('/usr/lib/cni/tuning'),
+  },
 } as const satisfies Record<string, { reason: string; probe: () => boolean }>;
 
 export type Capability = keyof typeof CAPABILITIES;
@@ -72,9 +80,13 @@ const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
     'kernel-has-no-bridge-conntrack',
     'kernel-has-no-flowtable',
     'no-docker',
+    'no-podman',
+    'no-containerd',
+    'no-cni-plugins',
     'no-valgrind',
     'no-gdb',
     'no-strace',
+    'no-systemd-analyze',
   ],
   '6.1': ['kernel-has-no-netkit', 'kernel-has-no-nft-persist', 'no-strace'],
   '6.12': ['no-strace', 'no-iptables-nft', 'no-iptables-legacy'],

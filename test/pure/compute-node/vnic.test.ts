@@ -15,6 +15,7 @@ const known: KnownVnic = {
   multiQueue: false,
   peerName: undefined,
   peerMac: undefined,
+  altNames: [],
 };
 const ids = { tenantId: 't', subnetId: 's', concId: 'c', vnicId: 'v', mac: '02:00:ac:10:00:02' };
 
@@ -55,6 +56,7 @@ test('a VNIC that was found says only what is known', () => {
     peerName: 'svn_1',
     interfaceName: 'svn_1',
     alias: known.alias,
+    altNames: [],
     ip: '172.16.0.2',
     mtu: 1450,
     tenantId: 't',

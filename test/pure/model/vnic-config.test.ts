@@ -277,3 +277,40 @@ describe('the VNIC of a concentrator', () => {
     });
   });
 });
+
+describe('where a container’s end is put', () => {
+  const container = { role: 'container', queues: 1 } as const;
+
+  it('is parsed, with eth0 and the default route unless told otherwise', () => {
+    const attach = { netns: '/proc/7/ns/net' };
+    const parsed = parseVnicConfig({ ...VALID, ...container, altName: 'c1.eth0', attach }, 'test');
+    expect(parsed.altName).toBe('c1.eth0');
+    expect(parsed.attach).toEqual({ netns: '/proc/7/ns/net', ifname: 'eth0' });
+    expect(Object.isFrozen(parsed.attach)).toBe(true);
+  });
+
+  it.each([
+    ['altName', { altName: 'a b' }],
+    ['altName', { altName: 'x'.repeat(128) }],
+    ['attach', { attach: 'eth0' }],
+    ['attach.netns', { attach: {} }],
+    ['attach.netns', { attach: { netns: 'a/b' } }],
+    ['attach.netns', { attach: { netns: '/a\0b' } }],
+    ['attach.ifname', { attach: { netns: '/a', ifname: 'a%d' } }],
+    ['attach.ifname', { attach: { netns: '/a', ifname: 'x'.repeat(16) } }],
+    ['attach.ifname', { attach: { netns: '/a', ifname: '..' } }],
+    ['attach.nets', { attach: { netns: '/a', nets: 1 } }],
+    ['attach.routes', { attach: { netns: '/a', routes: {} } }],
+    ['attach.routes[0].destination', { attach: { netns: '/a', routes: [{}] } }],
+    [
+      'attach.routes[0].via',
+      { attach: { netns: '/a', routes: [{ destination: '0.0.0.0/0', via: '192.0.2.1' }] } },
+    ],
+  ])('is refused by its name: %s', (field, changes) => {
+    expect(refusalOf(() => create({ ...container, ...changes })).field).toBe(field);
+  });
+
+  it('is refused for a VM', () => {
+    expect(refusalOf(() => create({ queues: 1, attach: { netns: '/a' } })).field).toBe('attach');
+  });
+});

@@ -46,6 +46,8 @@ export async function stand(box: Sandbox): Promise<Stand> {
     SNNET_COMPUTE_NET: '198.51.100.0/24',
     SNNET_ALLOW_VETH_UPLINK: '1',
     SNNET_TENANT_ID: '',
+    // A test machine may be a container itself.
+    SNNET_LIVENESS: 'namespaces-here',
   };
   const snnet = (...args: readonly string[]): Promise<ChildResult> =>
     runChild({ file: FILE }, { args, env });
