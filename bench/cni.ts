@@ -89,7 +89,10 @@ function countVeths(): number {
   return said.split('\n').filter((line) => line !== '' && !/: eth0@/.test(line)).length;
 }
 
-function oneByOne(contestant: CniContestant, n: number): { add: number[]; del: number[]; seen: number } {
+function oneByOne(
+  contestant: CniContestant,
+  n: number,
+): { add: number[]; del: number[]; seen: number } {
   const containers = makeContainers(contestant, n + WARM_UP);
   const add: number[] = [];
   const added = containers.map((container) => {

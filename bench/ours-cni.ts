@@ -58,7 +58,11 @@ function contestant({ directory, socketPath }: Daemon, ipam: boolean): CniContes
   const subnet = '10.92.0.0/16';
   const network = { tenantId, subnetId, concId, concIp, subnetKey, subnet };
   const head = { cniVersion: '1.0.0', name: 'bench', type: 'snnet-cni', daemonSocket: socketPath };
-  const hostLocal = { type: 'host-local', dataDir: join(directory, 'ipam'), ranges: [[{ subnet }]] };
+  const hostLocal = {
+    type: 'host-local',
+    dataDir: join(directory, 'ipam'),
+    ranges: [[{ subnet }]],
+  };
   const address = (n: number): string => `10.92.${String(n >> 7)}.${String(2 + (n & 127))}/16`;
   return {
     file: FRONT,

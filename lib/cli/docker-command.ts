@@ -4,7 +4,7 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { DockerPlugin } from '../docker';
 import type { DockerPluginOptionsInput } from '../docker';
-import { interruptible } from './interrupt';
+import { notifyService, untilTerminated } from '../service';
 import { lineLogger } from './log';
 import { given, parseNumber } from './options';
 import { printLine } from './output';
@@ -49,7 +49,7 @@ export function addDockerCommand(program: Command): void {
         .env('SNNET_TIMEOUT_MS'),
     )
     .option('--verbose', 'a line for every request');
-  command.action(() => interruptible((signal) => serve(command.optsWithGlobals(), signal)));
+  command.action(() => serve(command.optsWithGlobals(), untilTerminated()));
 }
 
 async function serve(flags: DockerFlags, signal: AbortSignal): Promise<void> {
@@ -61,7 +61,9 @@ async function serve(flags: DockerFlags, signal: AbortSignal): Promise<void> {
     data: { name: plugin.name, address, networks, endpoints },
     text: `docker finds ${plugin.name} at ${address ?? '?'}; ${known}`,
   });
+  await notifyService('READY=1', `STATUS=${known}`);
   if (!signal.aborted) await once(signal, 'abort');
+  await notifyService('STOPPING=1');
 }
 
 function toPluginOptions(flags: DockerFlags): DockerPluginOptionsInput {

@@ -1,13 +1,12 @@
-import { randomBytes } from 'node:crypto';
-import { chmod, link, lstat, readFile, unlink } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { readFile, unlink } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import type { FastifyInstance } from 'fastify';
 
 import { APIError } from '../errors';
 import { checkLinks, ignoreAbsence, makeDirectory, replaceFile } from '../files';
+import { listenPrivately } from '../service';
 import { formatAddress, specFileFor } from './address';
 import type { PluginAddress, SpecFile } from './address';
 
@@ -15,7 +14,7 @@ import type { PluginAddress, SpecFile } from './address';
 export interface Listening {
   /** As docker is told it, with the port that it really is. */
   readonly address: string;
-  /** Nobody finds it any more; the server itself is closed by its owner, after this. */
+  /** Docker is not told of it any more; the server itself is closed by its owner, after this. */
   withdraw(): Promise<void>;
 }
 
@@ -27,91 +26,35 @@ interface Where {
 
 /** Lets a server listen, then tells docker where. */
 export async function listen(server: FastifyInstance, where: Where): Promise<Listening> {
-  const bound = await bind(server, where.address);
-  const spec = specFileFor(where.name, bound.address);
-  try {
-    if (spec !== undefined) await publishSpec(where.specDir, spec);
-  } catch (error) {
-    await bound.withdraw();
-    throw error;
-  }
+  const address = await bind(server, where.address);
+  const spec = specFileFor(where.name, address);
+  if (spec !== undefined) await publishSpec(where.specDir, spec);
   return {
-    address: formatAddress(bound.address),
+    address: formatAddress(address),
     withdraw: async () => {
       if (spec !== undefined) await withdrawSpec(where.specDir, spec);
-      await bound.withdraw();
     },
   };
 }
 
-interface Bound {
-  readonly address: PluginAddress;
-  readonly withdraw: () => Promise<void>;
-}
-
-async function bind(server: FastifyInstance, address: PluginAddress): Promise<Bound> {
-  if (address.type === 'unix') return await bindSocket(server, address.path);
+/** Gives the address as it is then; a socket goes with its server. */
+async function bind(server: FastifyInstance, address: PluginAddress): Promise<PluginAddress> {
+  if (address.type === 'unix') {
+    await makeCommonDirectory(dirname(address.path));
+    await server.ready();
+    await listenPrivately(address.path, { server: server.server, directory: 'common' });
+    return address;
+  }
   const { host } = address;
   try {
     await server.listen({ host, port: address.port });
   } catch (cause) {
-    throw taken(formatAddress(address), cause);
+    const detail = cause instanceof Error ? cause.message : String(cause);
+    const object = { address: formatAddress(address) };
+    throw new APIError('SNNET_ADDRESS_TAKEN', { operation: 'start', object, detail, cause });
   }
   const { port } = server.server.address() as AddressInfo;
-  return { address: { type: 'tcp', host, port }, withdraw: () => Promise.resolve() };
-}
-
-/**
- * The socket is made under another name and gets its mode before anybody can find it; then it gets its
- * name, which somebody who is alive keeps.
- */
-async function bindSocket(server: FastifyInstance, asked: string): Promise<Bound> {
-  const directory = await makeCommonDirectory(dirname(asked));
-  const path = join(directory, basename(asked));
-  const temporary = join(directory, `.${randomBytes(4).toString('hex')}`);
-  try {
-    await server.listen({ path: temporary });
-  } catch (cause) {
-    throw taken(asked, cause);
-  }
-  try {
-    await chmod(temporary, 0o600);
-    await removeStale(path);
-    await link(temporary, path);
-  } catch (cause) {
-    if (cause instanceof APIError) throw cause;
-    throw taken(asked, cause);
-  } finally {
-    await unlink(temporary);
-  }
-  const { ino } = await lstat(path);
-  const withdraw = async (): Promise<void> => {
-    // Another instance may have taken our place by force.
-    if ((await lstat(path).catch(ignoreAbsence))?.ino === ino) await unlink(path);
-  };
-  return { address: { type: 'unix', path: asked }, withdraw };
-}
-
-async function removeStale(path: string): Promise<void> {
-  const found = await lstat(path).catch(ignoreAbsence);
-  if (found === undefined) return;
-  if (!found.isSocket()) throw taken(path, undefined, 'something that is no socket is there');
-  if (await isAnswered(path)) throw taken(path, undefined, 'another process listens on it');
-  await unlink(path).catch(ignoreAbsence);
-}
-
-function isAnswered(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ path });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      // Busy is alive.
-      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT');
-    });
-  });
+  return { type: 'tcp', host, port };
 }
 
 async function publishSpec(asked: string, { fileName, text }: SpecFile): Promise<void> {
@@ -124,15 +67,6 @@ async function withdrawSpec(directory: string, { fileName, text }: SpecFile): Pr
   const path = join(directory, fileName);
   const found = await readFile(path, 'utf8').catch(ignoreAbsence);
   if (found === text) await unlink(path).catch(ignoreAbsence);
-}
-
-function taken(address: string, cause: unknown, detail?: string): APIError {
-  const why = detail ?? (cause instanceof Error ? cause.message : String(cause));
-  return new APIError('SNNET_ADDRESS_TAKEN', {
-    object: { address },
-    detail: why,
-    ...(cause !== undefined && { cause }),
-  });
 }
 
 /** Docker and other plugins read in it; only root and we write. */

@@ -87,7 +87,8 @@ export class DockerPlugin {
    * Listens, and tells docker where. A socket that a dead process left is replaced; one that is answered
    * is not.
    *
-   * @throws {@link APIError} as {@link init}, and `SNNET_ADDRESS_TAKEN`.
+   * @throws {@link APIError} as {@link init}, and `SNNET_SERVICE_RUNNING` (a socket that is answered),
+   * `SNNET_ADDRESS_TAKEN` (a port).
    */
   async start(): Promise<void> {
     await this.init();

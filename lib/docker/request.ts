@@ -16,6 +16,9 @@ export class Refusal extends Error {
 
 type Json = Readonly<Record<string, unknown>>;
 
+// pkg/plugins/client.go of docker 20.10, callWithRetry: the body was read by the first attempt.
+const EMPTY =
+  'the request is empty: docker sends it so when it asks once more after a connection broke; try again';
 const LONGEST_ID = 256;
 const ID = /^[\x21-\x7e]+$/;
 
@@ -91,6 +94,7 @@ export class RequestBody {
 
   #refuse(name: string, expected: string): never {
     const value = this.#fields[name];
+    if (Object.keys(this.#fields).length === 0 && this.#path === '') throw new Refusal(EMPTY);
     const found = value === undefined ? 'absent' : describeValue(value);
     throw new Refusal(`${this.#path}${name} is ${found}, where ${expected} was expected`);
   }

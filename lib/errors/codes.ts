@@ -258,9 +258,9 @@ export const ERROR_CODES = {
   },
   SNNET_ADDRESS_TAKEN: {
     class: 'APIError',
-    summary: 'The address to listen on is not to be had',
-    when: 'Another process listens on the socket or the port, or the address is not one of this machine.',
-    remedy: 'End the other process, most often a second instance, or choose another address.',
+    summary: 'The port to listen on is not to be had',
+    when: 'Another process listens on the port, or the address is not one of this machine.',
+    remedy: 'End the other process, most often a second instance, or choose another port.',
   },
   SNNET_ADDON_MISSING: {
     class: 'APIError',

@@ -34,6 +34,7 @@ const parseShape = defineShape('options', { directory: parsePath });
  */
 export class LmdbStore implements StoreProvider {
   readonly directory: string;
+  readonly #queue: Queued[] = [];
   #opened: { readonly root: RootDatabase; readonly tables: Tables } | undefined;
 
   constructor(options: LmdbStoreOptions) {
@@ -84,26 +85,65 @@ export class LmdbStore implements StoreProvider {
   async transaction(changes: readonly StoreChange[]): Promise<void> {
     await this.#guard('transaction', async () => {
       // Whatever can be refused is refused before the transaction begins.
-      const work = changes.map((change) => {
+      const writes = changes.map((change): (() => unknown) => {
         const table = this.#table(change.table);
         const key = checkKey(change.key);
-        if (change.op === 'delete') return () => table.remove(key);
+        if (change.op === 'delete') return () => table.removeSync(key);
         const text = write(change.value);
-        return () => table.put(key, text);
+        return () => table.putSync(key, text);
       });
-      const { root } = this.#open();
-      let parts: Promise<boolean>[] = [];
-      await root.transaction(() => {
-        parts = work.map((change) => change());
-      });
-      await Promise.all(parts);
+      await this.#enqueue(writes);
     });
   }
 
   async close(): Promise<void> {
+    this.#commitQueued();
     const opened = this.#opened;
     this.#opened = undefined;
     await opened?.root.close();
+  }
+
+  /**
+   * What is asked for in one turn of the event loop is synced together. Not by lmdb's own thread: where a
+   * commit fails there (the disk is full), it also rejects a promise that nobody can get hold of, which
+   * ends the process.
+   */
+  #enqueue(writes: readonly (() => unknown)[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ writes, resolve, reject });
+      if (this.#queue.length > 1) return;
+      setImmediate(() => {
+        this.#commitQueued();
+      });
+    });
+  }
+
+  #commitQueued(): void {
+    const queue = this.#queue.splice(0);
+    if (queue.length === 0) return;
+    try {
+      this.#commit(queue);
+      for (const { resolve } of queue) resolve();
+    } catch (error) {
+      // Nobody fails for what another wanted.
+      if (queue.length > 1) for (const one of queue) this.#commitAlone(one);
+      else queue[0]?.reject(error);
+    }
+  }
+
+  #commitAlone(one: Queued): void {
+    try {
+      this.#commit([one]);
+      one.resolve();
+    } catch (error) {
+      one.reject(error);
+    }
+  }
+
+  #commit(queue: readonly Queued[]): void {
+    this.#open().root.transactionSync(() => {
+      for (const { writes } of queue) for (const change of writes) change();
+    });
   }
 
   #open(): { readonly root: RootDatabase; readonly tables: Tables } {
@@ -131,6 +171,13 @@ export class LmdbStore implements StoreProvider {
       throw new APIError('SNNET_STORE_FAILED', { operation, object, detail, cause });
     }
   }
+}
+
+/** A transaction that waits for the end of this turn. */
+interface Queued {
+  readonly writes: readonly (() => unknown)[];
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 type Table = Database<string, string>;

@@ -55,8 +55,14 @@ const CAPABILITIES = {
   gcc: program('gcc'),
   'systemd-analyze': program('systemd-analyze'),
   // With the programs that it starts, or that give its containers a network.
-  podman: { reason: 'no-podman', probe: () => ['podman', 'runc', 'conmon'].every((name) => isInSystem(name)) },
-  containerd: { reason: 'no-containerd', probe: () => ['containerd', 'runc'].every((name) => isInSystem(name)) },
+  podman: {
+    reason: 'no-podman',
+    probe: () => ['podman', 'runc', 'conmon'].every((name) => isInSystem(name)),
+  },
+  containerd: {
+    reason: 'no-containerd',
+    probe: () => ['containerd', 'runc'].every((name) => isInSystem(name)),
+  },
   'cni-plugins': {
     reason: 'no-cni-plugins',
     probe: () => existsSync('/usr/lib/cni/host-local') && existsSync('/usr/lib/cni/tuning'),

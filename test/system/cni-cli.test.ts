@@ -42,7 +42,10 @@ class Machine implements AsyncDisposable {
   }
 
   async start(...args: readonly string[]): Promise<NodeChild> {
-    const child = new NodeChild({ file: FILE }, { args: ['cni', 'serve', ...args], env: this.env, timeoutMs: 120_000 });
+    const child = new NodeChild(
+      { file: FILE },
+      { args: ['cni', 'serve', ...args], env: this.env, timeoutMs: 120_000 },
+    );
     this.#daemon = child;
     const isThere = (): boolean => existsSync(this.socketPath);
     if (await until(isThere, 10_000)) return child;
@@ -124,7 +127,8 @@ vxlan('killed after the kernel has done its part: nothing is lost or doubled', a
   await run(['mkfifo', pipe]);
   const daemon = await machine.start('--events', pipe);
   const added = machine.call('ADD', ns);
-  const isMade = async (): Promise<boolean> => (await ipLinks(ns)).some(({ ifname }) => ifname === 'eth0');
+  const isMade = async (): Promise<boolean> =>
+    (await ipLinks(ns)).some(({ ifname }) => ifname === 'eth0');
   expect(await until(isMade, 10_000)).toBe(true);
   await daemon.kill();
   expect(await added).toMatchObject({ status: 1, result: { code: 11 } });
@@ -136,26 +140,30 @@ vxlan('killed after the kernel has done its part: nothing is lost or doubled', a
   expect(await machine.isEmpty()).toBe(true);
 });
 
-vxlan('killed in the middle of ADD: the next daemon and DEL put everything right', async () => {
-  await using machine = await Machine.open();
-  const ns = await machine.box.netns('c');
-  for (const delayMs of [1, 2, 3, 5, 8]) {
-    const daemon = await machine.start();
-    const config = machine.config();
-    const { reply } = spawnCni({ command: 'ADD', containerId: 'c1', netns: ns.path, config });
-    // The moment is left to chance: whatever it is, the outcome must be right.
-    await sleep(delayMs);
-    await daemon.kill();
-    const { status, result } = await reply;
-    if (status !== 0) expect(result).toMatchObject({ code: 11 });
-    await machine.start();
-    expect(await machine.call('ADD', ns)).toMatchObject({ status: 0 });
-    const { status: isDeleted } = await machine.call('DEL', ns);
-    expect(isDeleted).toBe(0);
-    expect(await machine.isEmpty()).toBe(true);
-    await machine.daemon.kill();
-  }
-}, 120_000);
+vxlan(
+  'killed in the middle of ADD: the next daemon and DEL put everything right',
+  async () => {
+    await using machine = await Machine.open();
+    const ns = await machine.box.netns('c');
+    for (const delayMs of [1, 2, 3, 5, 8]) {
+      const daemon = await machine.start();
+      const config = machine.config();
+      const { reply } = spawnCni({ command: 'ADD', containerId: 'c1', netns: ns.path, config });
+      // The moment is left to chance: whatever it is, the outcome must be right.
+      await sleep(delayMs);
+      await daemon.kill();
+      const { status, result } = await reply;
+      if (status !== 0) expect(result).toMatchObject({ code: 11 });
+      await machine.start();
+      expect(await machine.call('ADD', ns)).toMatchObject({ status: 0 });
+      const { status: isDeleted } = await machine.call('DEL', ns);
+      expect(isDeleted).toBe(0);
+      expect(await machine.isEmpty()).toBe(true);
+      await machine.daemon.kill();
+    }
+  },
+  120_000,
+);
 
 vxlan('without a daemon each command serves itself, if that is wanted', async () => {
   await using machine = await Machine.open();

@@ -52,7 +52,15 @@ snapshotter = "native"
       const archive = await makeImageArchive(bed.directory, { name, rootfs, entrypoint });
       // Kubernetes has a namespace of its own.
       for (const namespace of ['default', 'k8s.io']) {
-        await containerd.ctr(['-n', namespace, 'images', 'import', '--snapshotter', 'native', archive]);
+        await containerd.ctr([
+          '-n',
+          namespace,
+          'images',
+          'import',
+          '--snapshotter',
+          'native',
+          archive,
+        ]);
       }
     }
     return containerd;
@@ -63,23 +71,35 @@ snapshotter = "native"
   }
 }
 
-containerdTest('ctr run --cni: the container has its network, and takes it along', async () => {
-  await using bed = await RuntimeBed.open();
-  bed.network('web', { ipam: bed.hostLocal(20, 30) });
-  const containerd = await Containerd.start(bed);
-  // Where ctr looks is fixed; the machine has both for itself.
-  await bed.run(['mount', '--bind', bed.networks, '/etc/cni/net.d']);
-  await bed.run(['mount', '--bind', bed.plugins, '/opt/cni/bin']);
-  const script = 'ip -o address show eth0; ip route; ping -c1 -W2 172.16.1.20';
-  const words = ['run', '--rm', '--cni', '--snapshotter', 'native', '--cgroup', `/${bed.cgroup}/c1`];
-  const said = await containerd.ctr([...words, IMAGE, 'c1', '/bin/sh', '-c', script]);
-  expect(said).toContain('inet 172.16.1.20/24');
-  expect(said).toContain('default via 172.16.1.1 dev eth0');
-  expect(said).toContain('0% packet loss');
-  expect(bed.taken('web')).toEqual([]);
-  expect(await bed.isEmpty()).toBe(true);
-  expect(bed.events).toEqual(['tunnel-add', 'tunnel-del']);
-}, 120_000);
+containerdTest(
+  'ctr run --cni: the container has its network, and takes it along',
+  async () => {
+    await using bed = await RuntimeBed.open();
+    bed.network('web', { ipam: bed.hostLocal(20, 30) });
+    const containerd = await Containerd.start(bed);
+    // Where ctr looks is fixed; the machine has both for itself.
+    await bed.run(['mount', '--bind', bed.networks, '/etc/cni/net.d']);
+    await bed.run(['mount', '--bind', bed.plugins, '/opt/cni/bin']);
+    const script = 'ip -o address show eth0; ip route; ping -c1 -W2 172.16.1.20';
+    const words = [
+      'run',
+      '--rm',
+      '--cni',
+      '--snapshotter',
+      'native',
+      '--cgroup',
+      `/${bed.cgroup}/c1`,
+    ];
+    const said = await containerd.ctr([...words, IMAGE, 'c1', '/bin/sh', '-c', script]);
+    expect(said).toContain('inet 172.16.1.20/24');
+    expect(said).toContain('default via 172.16.1.1 dev eth0');
+    expect(said).toContain('0% packet loss');
+    expect(bed.taken('web')).toEqual([]);
+    expect(await bed.isEmpty()).toBe(true);
+    expect(bed.events).toEqual(['tunnel-add', 'tunnel-del']);
+  },
+  120_000,
+);
 
 interface PodStatus {
   readonly status: { readonly state: number; readonly network: { readonly ip: string } };
@@ -121,38 +141,42 @@ function pod(bed: RuntimeBed, name: string): object {
   };
 }
 
-containerdTest('pods as Kubernetes makes them: run, stop, remove', async () => {
-  await using bed = await RuntimeBed.open();
-  const capabilities = { portMappings: true, bandwidth: true, dns: true };
-  bed.network('web', { capabilities, ipam: bed.hostLocal(20, 21) });
-  const containerd = await Containerd.start(bed);
-  const { cri, close } = connectCri(containerd.socketPath);
-  try {
-    const ids: string[] = [];
-    for (const name of ['pod1', 'pod2']) {
-      const reply = (await cri('RunPodSandbox', { config: pod(bed, name) })) as {
-        pod_sandbox_id: string;
-      };
-      ids.push(reply.pod_sandbox_id);
+containerdTest(
+  'pods as Kubernetes makes them: run, stop, remove',
+  async () => {
+    await using bed = await RuntimeBed.open();
+    const capabilities = { portMappings: true, bandwidth: true, dns: true };
+    bed.network('web', { capabilities, ipam: bed.hostLocal(20, 21) });
+    const containerd = await Containerd.start(bed);
+    const { cri, close } = connectCri(containerd.socketPath);
+    try {
+      const ids: string[] = [];
+      for (const name of ['pod1', 'pod2']) {
+        const reply = (await cri('RunPodSandbox', { config: pod(bed, name) })) as {
+          pod_sandbox_id: string;
+        };
+        ids.push(reply.pod_sandbox_id);
+      }
+      const status = async (id: string): Promise<PodStatus['status']> =>
+        ((await cri('PodSandboxStatus', { pod_sandbox_id: id })) as PodStatus).status;
+      const addresses = await Promise.all(ids.map(async (id) => (await status(id)).network.ip));
+      expect(addresses).toEqual(['172.16.1.20', '172.16.1.21']);
+      await expect(cri('RunPodSandbox', { config: pod(bed, 'pod3') })).rejects.toThrow(
+        /no IP addresses available/,
+      );
+      expect(await bed.links()).toHaveLength(4);
+      for (const id of ids) {
+        await cri('StopPodSandbox', { pod_sandbox_id: id });
+        // Kubernetes stops more than once, and removal takes the network off again.
+        await cri('StopPodSandbox', { pod_sandbox_id: id });
+        await cri('RemovePodSandbox', { pod_sandbox_id: id });
+      }
+      expect(bed.taken('web')).toEqual([]);
+      expect(await bed.isEmpty()).toBe(true);
+      expect(bed.events).toEqual(['tunnel-add', 'tunnel-del']);
+    } finally {
+      close();
     }
-    const status = async (id: string): Promise<PodStatus['status']> =>
-      ((await cri('PodSandboxStatus', { pod_sandbox_id: id })) as PodStatus).status;
-    const addresses = await Promise.all(ids.map(async (id) => (await status(id)).network.ip));
-    expect(addresses).toEqual(['172.16.1.20', '172.16.1.21']);
-    await expect(cri('RunPodSandbox', { config: pod(bed, 'pod3') })).rejects.toThrow(
-      /no IP addresses available/,
-    );
-    expect(await bed.links()).toHaveLength(4);
-    for (const id of ids) {
-      await cri('StopPodSandbox', { pod_sandbox_id: id });
-      // Kubernetes stops more than once, and removal takes the network off again.
-      await cri('StopPodSandbox', { pod_sandbox_id: id });
-      await cri('RemovePodSandbox', { pod_sandbox_id: id });
-    }
-    expect(bed.taken('web')).toEqual([]);
-    expect(await bed.isEmpty()).toBe(true);
-    expect(bed.events).toEqual(['tunnel-add', 'tunnel-del']);
-  } finally {
-    close();
-  }
-}, 120_000);
+  },
+  120_000,
+);

@@ -3,8 +3,8 @@ import { randomInt } from 'node:crypto';
 import { chmodSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LmdbStore } from '#lib/store/index';
-import { NodeChild } from '../support/child';
-import { sleep, until } from '../support/run';
+import { NodeChild, PACKAGE_ROOT } from '../support/child';
+import { run, sleep, until } from '../support/run';
 import { Scratch } from './docker/bed';
 
 const TABLES = ['left', 'right'];
@@ -144,6 +144,45 @@ test('killed at random moments: what was answered is there, and nothing by halve
     next = last + 1;
     await store.close();
   }
+});
+
+/** Writes until it is refused, looks what is there, makes room and goes on. */
+const FILLER = `
+const { LmdbStore } = require('./dist/store/index.js');
+(async () => {
+  const store = new LmdbStore({ directory: process.argv[1] });
+  await store.open(['left', 'right']);
+  const add = (i) => store.transaction(['left', 'right'].map((table) => (
+    { op: 'add', table, key: 'n' + i, value: 'x'.repeat(3000) })));
+  let answered = 0;
+  const refusal = await (async () => { for (;; answered++) await add(answered); })().catch((e) => e);
+  const sizes = async () => [(await store.rebuild('left')).size, (await store.rebuild('right')).size];
+  const full = await sizes();
+  const again = await add('again').catch((e) => e.code);
+  require('fs').rmSync(process.argv[2]);
+  await add('more');
+  await store.close();
+  await store.open(['left', 'right']);
+  console.log(JSON.stringify({ code: refusal.code, why: refusal.message, again, answered, full, after: await sizes() }));
+  await store.close();
+})();
+`;
+
+test('a full disk is an error, nothing is there by halves, and it goes on when there is room', async () => {
+  using scratch = new Scratch();
+  const { path } = scratch;
+  const script = [
+    `mount -t tmpfs -o size=1m,mode=700 tmpfs ${path}`,
+    `head -c 400k /dev/zero > ${path}/ballast`,
+    `exec ${process.execPath} -e "$0" -- ${path}/store ${path}/ballast`,
+  ].join(' && ');
+  const argv = ['unshare', '--mount', 'sh', '-c', script, FILLER];
+  const { stdout } = await run(argv, { cwd: PACKAGE_ROOT, timeoutMs: 20_000 });
+  const { code, again, answered, full, after } = JSON.parse(stdout) as Record<string, unknown>;
+  expect([code, again]).toEqual(['SNNET_STORE_FAILED', 'SNNET_STORE_FAILED']);
+  expect(Number(answered)).toBeGreaterThan(10);
+  expect(full).toEqual([answered, answered]);
+  expect(after).toEqual([Number(answered) + 1, Number(answered) + 1]);
 });
 
 test('a store that was left open is opened by the next process', async () => {

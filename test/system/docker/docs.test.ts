@@ -75,17 +75,27 @@ needs('docker', 'vxlan')(
   2 * MINUTE_MS,
 );
 
-test('the unit is where the page says, and its words are ones that systemd knows', async () => {
+test('the unit is where the page says, and takes what the page explains', () => {
   const [install = ''] = blocks('sh');
   expect(install).toContain('libsnnet/packaging/systemd/snnet-docker-plugin.service');
   const unit = readFileSync(UNIT, 'utf8');
   expect(unit).toContain('Type=notify');
   for (const [, name = ''] of unit.matchAll(/\b(SNNET_[A-Z_]+)/g)) expect(PAGE).toContain(name);
-  if (!existsSync('/usr/bin/systemd-analyze')) return;
-  const { status, stderr } = await run(['systemd-analyze', 'verify', '--man=no', UNIT], {
+  expect(PAGE).toContain(/^EnvironmentFile=-(.*)$/m.exec(unit)?.[1]);
+});
+
+needs('systemd-analyze')('the unit is one that systemd understands, and calls safe', async () => {
+  using scratch = new Scratch();
+  const copy = join(scratch.path, 'snnet-docker-plugin.service');
+  const command = `ExecStart=${process.execPath} ${CLI} docker-plugin`;
+  writeFileSync(copy, readFileSync(UNIT, 'utf8').replace(/^ExecStart=.*$/m, command));
+  const { status, stderr } = await run(['systemd-analyze', 'verify', '--man=no', copy], {
     check: false,
   });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const security = ['systemd-analyze', 'security', '--offline=true', '--no-pager'];
+  // Of 100, which is no protection at all.
+  await run([...security, '--threshold=20', copy]);
 });
 
 test('the plugin works without any capability', async () => {

@@ -109,7 +109,7 @@ withVxlan('a plugin stops and starts again, and two do not take each other’s p
   const { plugin, docker } = await bed.talk();
   await docker.get('/Plugin.Activate');
   const second = new DockerPlugin(bed.options({ dataDir: `${bed.scratch.path}/other` }));
-  await expect(second.start()).rejects.toMatchObject({ code: 'SNNET_ADDRESS_TAKEN' });
+  await expect(second.start()).rejects.toMatchObject({ code: 'SNNET_SERVICE_RUNNING' });
   await docker.get('/Plugin.Activate');
   await plugin.stop();
   const late = bed.client(bed.options().address);

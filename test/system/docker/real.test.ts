@@ -238,18 +238,19 @@ describe('docker on two nodes', () => {
   );
 
   withDocker(
-    'the plugin is killed while docker starts containers: docker asks the next one, and goes on',
+    'the plugin is killed while docker starts containers: they start, or do when asked again',
     async () => {
       const all = await opened();
       const { dockerd } = all.hosts.cn1;
       for (const [round, pause] of [100, 200, 300].entries()) {
         const last = 20 + round;
         const place = await all.place('cn1', last);
-        const started = dockerd.run(place);
+        const started = dockerd.run(place).catch((error: unknown) => String(error));
         await sleep(pause);
         await dockerd.killPlugin();
         await dockerd.startPlugin();
-        await started;
+        // Docker asks again where it could not connect; what broke off it asks again without its words.
+        if (/the request is empty/.test(await started)) await dockerd.docker('start', place.name);
         expect(await dockerd.ping(place.name, '172.16.1.6')).toBe(2);
         await dockerd.docker('rm', '-f', place.name);
         await all.leave('cn1', last);

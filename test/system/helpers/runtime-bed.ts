@@ -180,7 +180,8 @@ export class RuntimeBed implements AsyncDisposable {
     mkdirSync(this.networks);
     copyFileSync(FRONT, join(this.plugins, 'snnet-cni'));
     if (!existsSync(PLUGINS)) return;
-    for (const name of readdirSync(PLUGINS)) symlinkSync(join(PLUGINS, name), join(this.plugins, name));
+    for (const name of readdirSync(PLUGINS))
+      symlinkSync(join(PLUGINS, name), join(this.plugins, name));
   }
 }
 
@@ -208,7 +209,10 @@ function directoriesIn(directory: string): string[] {
 function processesIn(directory: string): number[] {
   try {
     const text = readFileSync(join(directory, 'cgroup.procs'), 'utf8');
-    return text.split('\n').map(Number).filter((pid) => pid > 0);
+    return text
+      .split('\n')
+      .map(Number)
+      .filter((pid) => pid > 0);
   } catch {
     // A hierarchy of another version, or gone meanwhile.
     return [];
