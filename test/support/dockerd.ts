@@ -18,7 +18,7 @@ const DOCKER = '/usr/bin/docker';
 const CGROUPS = '/sys/fs/cgroup';
 // Another docker may come first in the PATH of a developer's machine.
 const PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 100_000;
 
 /** A container that does nothing, and ends when it is told to. */
 export const IDLE = ['/bin/sh', '-c', 'trap "exit 0" TERM; while :; do sleep 1000 & wait; done'];
