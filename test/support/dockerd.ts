@@ -163,7 +163,7 @@ export class Dockerd implements AsyncDisposable {
   async startDaemon(...options: readonly string[]): Promise<void> {
     const flags = [
       ...this.#network,
-      ...['-s', 'overlay2', '--userland-proxy=false'],
+      ...['-s', 'overlay2', '--userland-proxy=false', '--exec-opt', 'native.cgroupdriver=cgroupfs'],
       ...[`--cgroup-parent=/${this.#cgroup}`, '--pidfile=/run/dockerd.pid'],
       ...['--data-root=/run/root', '--exec-root=/run/exec', '-H', 'unix:///run/docker.sock'],
     ];

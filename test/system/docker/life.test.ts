@@ -120,6 +120,19 @@ withVxlan('a plugin stops and starts again, and two do not take each other’s p
   await late.get('/Plugin.Activate');
 });
 
+withVxlan('a port that another has is not to be had, and nothing is told of it', async () => {
+  await using bed = await DockerBed.open();
+  const { plugin, docker } = await bed.talk({ address: 'tcp://127.0.0.1:0' });
+  const { address } = plugin.state;
+  const second = new DockerPlugin(
+    bed.options({ name: 'second', address, dataDir: `${bed.scratch.path}/other` }),
+  );
+  await expect(second.start()).rejects.toMatchObject({ code: 'SNNET_ADDRESS_TAKEN' });
+  expect(existsSync(`${bed.scratch.path}/spec/second.json`)).toBe(false);
+  await docker.get('/Plugin.Activate');
+  await second.close();
+});
+
 withVxlan('tenants with the same subnet are apart', async () => {
   await using bed = await DockerBed.open();
   const [mine, { bridge }] = await bed.vnic(9);

@@ -250,7 +250,8 @@ describe('docker on two nodes', () => {
         await dockerd.killPlugin();
         await dockerd.startPlugin();
         // Docker asks again where it could not connect; what broke off it asks again without its words.
-        if ((await started).includes('the request is empty')) await dockerd.docker('start', place.name);
+        if ((await started).includes('the request is empty'))
+          await dockerd.docker('start', place.name);
         expect(await dockerd.ping(place.name, '172.16.1.6')).toBe(2);
         await dockerd.docker('rm', '-f', place.name);
         await all.leave('cn1', last);
@@ -282,17 +283,21 @@ describe('docker on two nodes', () => {
   );
 
   withDocker(
-    'a daemon starts while no plugin is there, and the plugin while no daemon is',
+    'a daemon and its plugin start in any order, and containers live on without both',
     async () => {
       const all = await opened();
       const { dockerd } = all.hosts.cn2;
       await dockerd.stopDaemon();
       await dockerd.killPlugin();
+      // It asks for the plugin of the network that it remembers, and waits.
+      const starting = dockerd.startDaemon('--live-restore');
       await dockerd.startPlugin();
-      await dockerd.startDaemon('--live-restore');
+      await starting;
       await dockerd.docker('start', 'c6');
       await dockerd.stopDaemon();
+      await dockerd.killPlugin();
       expect(await all.hosts.cn1.dockerd.ping('c5', '172.16.1.6')).toBe(2);
+      await dockerd.startPlugin();
       await dockerd.startDaemon('--live-restore');
       expect(await dockerd.ping('c6', '172.16.1.5')).toBe(2);
       await dockerd.docker('restart', 'c6');
