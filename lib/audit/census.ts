@@ -1,5 +1,5 @@
 import { parseAttachment } from '../cni';
-import type { NamedVnic } from '../compute-node';
+import type { NamedVnic, NodeTopology, SubnetTopology } from '../compute-node';
 import type { VnicConfigInput } from '../model';
 import { networkOf, parseUnicastIpv4 } from '../model';
 import type { AuditedNode, AuditedVnic } from './types';
@@ -12,10 +12,8 @@ export interface Suspect {
   /** Identity of its subnet. */
   readonly scope: string;
   readonly vnic: AuditedVnic;
-  /** For its removal. */
-  readonly config: VnicConfigInput;
-  /** The subnet's network where it is known; the configuration has a stopgap otherwise. */
-  readonly subnet: string | undefined;
+  /** As the node knows it. */
+  readonly named: NamedVnic;
 }
 
 /** What a node holds of container runtimes at one moment. */
@@ -34,21 +32,20 @@ const STOPGAP_PREFIX = 24;
  * namespace ends the kernel takes the VNIC in it along, and nobody removes bridge and tunnel.
  */
 export class CensusTaker {
-  readonly #subnetOf: (vnic: AuditedVnic) => string | undefined;
   #lastUsers = new Map<string, Suspect>();
 
-  constructor(subnetOf: ((vnic: AuditedVnic) => string | undefined) | undefined) {
-    this.#subnetOf = subnetOf ?? (() => undefined);
+  async take(node: AuditedNode, signal: AbortSignal): Promise<Census> {
+    const { subnets } = await askKernel(node, signal);
+    return this.#count(subnets, node.vnicsNamed(isOfRuntime));
   }
 
-  take(node: Pick<AuditedNode, 'topology' | 'vnicsNamed'>): Census {
-    const named = node.vnicsNamed((altName) => parseAttachment(altName) !== undefined);
+  #count(subnets: readonly SubnetTopology[], named: readonly NamedVnic[]): Census {
     const byIndex = new Map(named.map((found) => [found.vnic.ifIndex, found]));
     const users = new Map<string, Suspect>();
     const vnics: Suspect[] = [];
     const leftovers: Suspect[] = [];
-    for (const { scope, bridge, vnics: all } of node.topology().subnets) {
-      const found = all.flatMap(({ ifIndex }) => this.#suspect(scope, byIndex.get(ifIndex)) ?? []);
+    for (const { scope, bridge, vnics: all } of subnets) {
+      const found = all.flatMap(({ ifIndex }) => suspectOf(scope, byIndex.get(ifIndex)) ?? []);
       vnics.push(...found);
       const [first] = found;
       // Where others use the subnet too, whoever of them is last removes it.
@@ -61,31 +58,61 @@ export class CensusTaker {
     this.#lastUsers = users;
     return { vnics, leftovers };
   }
-
-  #suspect(scope: string, found: NamedVnic | undefined): Suspect | undefined {
-    const attachment = found === undefined ? undefined : parseAttachment(found.altName);
-    if (found === undefined || attachment === undefined) return undefined;
-    const { altName, concIp } = found;
-    const { linkName, ifIndex, ip, tenantId, subnetId, concId } = found.vnic;
-    const vnic: AuditedVnic = Object.freeze({
-      ...attachment,
-      ...{ altName, linkName, ifIndex, ip, tenantId, subnetId, concId, concIp },
-    });
-    const subnet = found.config?.subnet ?? this.#subnetOf(vnic);
-    const config = { ...(found.config ?? describe(found, subnet)), altName };
-    const key = `${altName} ${String(ifIndex)}`;
-    return { key, what: 'vnic', scope, vnic, config, subnet };
-  }
 }
 
-/** What a VNIC is, of which this process knows only what the kernel shows. */
-function describe(
-  { vnic, concIp, subnetKey }: NamedVnic,
+function suspectOf(scope: string, named: NamedVnic | undefined): Suspect | undefined {
+  const attachment = named === undefined ? undefined : parseAttachment(named.altName);
+  if (named === undefined || attachment === undefined) return undefined;
+  const { altName, concIp } = named;
+  const { linkName, ifIndex, ip, tenantId, subnetId, concId } = named.vnic;
+  const { netns, network, container, ifname } = attachment;
+  // Written out: with spreads, thousands of these cost more than all else of a round.
+  const vnic: AuditedVnic = Object.freeze({
+    netns,
+    network,
+    container,
+    ifname,
+    altName,
+    linkName,
+    ifIndex,
+    ip,
+    tenantId,
+    subnetId,
+    concId,
+    concIp,
+  });
+  return { key: `${altName} ${String(ifIndex)}`, what: 'vnic', scope, vnic, named };
+}
+
+/**
+ * What the kernel shows. The node hears of every deletion; of what other processes make it does not, and
+ * then it is read anew. Only then: that has to be alone, and calls wait for it.
+ */
+async function askKernel(node: AuditedNode, signal: AbortSignal): Promise<NodeTopology> {
+  const found = await node.audit({ signal });
+  const known = node.topology();
+  const isAll = found.vnics === known.vnics.length && found.subnets === known.subnets.length;
+  if (isAll) return known;
+  await node.dbRebuild({ signal });
+  return node.topology();
+}
+
+function isOfRuntime(altName: string): boolean {
+  return parseAttachment(altName) !== undefined;
+}
+
+/**
+ * What it takes to destroy it. The name must be the same still. Of a VNIC that this process did not make,
+ * what the kernel does not show is not compared, and may be anything.
+ */
+export function configOf(
+  { altName, config, vnic, concIp, subnetKey }: NamedVnic,
   subnet: string | undefined,
 ): VnicConfigInput {
+  if (config !== undefined) return { ...config, altName };
   const { role, linkName, ip, mac, tenantId, subnetId, concId } = vnic;
   return {
-    ...{ role, tenantId, subnetId, concId, concIp },
+    ...{ role, tenantId, subnetId, concId, concIp, altName },
     vnicId: linkName,
     vnicIp: ip,
     vnicMac: mac ?? NO_MAC,

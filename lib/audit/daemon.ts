@@ -42,7 +42,7 @@ export class AuditDaemon {
   readonly #node: AuditedNode;
   readonly #options: AuditOptions;
   readonly #now: () => number;
-  readonly #census: CensusTaker;
+  readonly #census = new CensusTaker();
   readonly #deliveries: Deliveries;
   readonly #signal: AbortSignal;
   #marks: Marks = new Map();
@@ -56,7 +56,6 @@ export class AuditDaemon {
     this.#node = node;
     this.#options = parseAuditOptions(options);
     this.#now = hooks.now ?? (() => performance.now());
-    this.#census = new CensusTaker(this.#options.subnetOf);
     this.#deliveries = new Deliveries(this.#options.deliver, this.#options.logger);
     this.#signal = this.#options.signal ?? new AbortController().signal;
   }
@@ -107,8 +106,7 @@ export class AuditDaemon {
   ): Promise<Omit<AuditReport, 'dryRun' | 'undelivered' | 'durationMs'>> {
     const { liveness, graceMs } = this.#options;
     // The kernel first.
-    await this.#node.dbRebuild({ signal: this.#signal });
-    const { vnics, leftovers } = this.#census.take(this.#node);
+    const { vnics, leftovers } = await this.#census.take(this.#node, this.#signal);
     const alive = await livingAmong(vnics, liveness, this.#signal);
     this.#signal.throwIfAborted();
 
@@ -121,7 +119,7 @@ export class AuditDaemon {
       const suspect = suspects.get(key);
       return suspect === undefined ? [] : [{ suspect, vnic: this.#describe(suspect, atMs, due) }];
     });
-    const removal = new Removal(this.#node, this.#options.logger);
+    const removal = new Removal(this.#node, this.#options);
     if (!this.#options.dryRun) await removal.run(stale.filter(({ vnic }) => vnic.isDue));
     await this.#deliver(removal);
     const { removed, gone, refused, errors, events } = removal;

@@ -2,7 +2,9 @@ import type { TunnelEvent } from '../compute-node';
 import { APIError, isLibsnnetError } from '../errors';
 import type { ErrorCode, LibsnnetError } from '../errors';
 import type { Logger } from '../model';
+import { configOf } from './census';
 import type { Suspect } from './census';
+import type { AuditOptions } from './options';
 import type { AuditedNode, AuditEvent, StaleVnic } from './types';
 
 /** Somebody else has made something of it meanwhile. */
@@ -28,10 +30,12 @@ export class Removal {
   readonly events: { readonly scope: string; readonly event: AuditEvent }[] = [];
   readonly #node: AuditedNode;
   readonly #logger: Logger;
+  readonly #subnetOf: AuditOptions['subnetOf'];
 
-  constructor(node: AuditedNode, logger: Logger) {
+  constructor(node: AuditedNode, { logger, subnetOf }: AuditOptions) {
     this.#node = node;
     this.#logger = logger;
+    this.#subnetOf = subnetOf;
   }
 
   async run(due: readonly Due[]): Promise<void> {
@@ -52,8 +56,10 @@ export class Removal {
 
   async #remove({ suspect, vnic }: Due): Promise<void> {
     try {
-      const { destroyed, event } = await this.#node.destroyVnic(suspect.config);
-      if (event !== undefined) this.#note(suspect, event);
+      const { named, scope } = suspect;
+      const subnet = named.config?.subnet ?? this.#subnetOf?.(suspect.vnic);
+      const { destroyed, event } = await this.#node.destroyVnic(configOf(named, subnet));
+      if (event !== undefined) this.#note(scope, event, subnet);
       const isDone = destroyed || (vnic.what === 'subnet' && event !== undefined);
       (isDone ? this.removed : this.gone).push(vnic);
       if (isDone) {
@@ -72,7 +78,7 @@ export class Removal {
     }
   }
 
-  #note({ scope, subnet }: Suspect, event: TunnelEvent): void {
+  #note(scope: string, event: TunnelEvent, subnet: string | undefined): void {
     const { subnet: _stopgap, ...rest } = event;
     this.events.push({
       scope,

@@ -32,7 +32,7 @@ export interface AuditEvent extends Omit<TunnelEvent, 'subnet'> {
 /** What the audit asks of a node. */
 export type AuditedNode = Pick<
   ComputeNode,
-  'dbRebuild' | 'topology' | 'vnicsNamed' | 'destroyVnic'
+  'audit' | 'dbRebuild' | 'topology' | 'vnicsNamed' | 'destroyVnic'
 >;
 
 /** Something without a workload. */

@@ -95,6 +95,7 @@ export interface AuditSurroundings {
   readonly node: ComputeNode;
   readonly deliver: (event: AuditEvent) => unknown;
   readonly logger: Logger;
+  readonly onReport: (report: AuditReport) => void;
   readonly signal: AbortSignal;
 }
 

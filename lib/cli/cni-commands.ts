@@ -4,7 +4,7 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { CNI_SOCKET, CniServer, executeCni } from '../cni';
 import type { Logger } from '../model';
-import { notifyService, untilTerminated } from '../service';
+import { notifyService, keepHeapSmall, untilTerminated } from '../service';
 import { addAuditCommand, addAuditServiceOptions, serveAudit } from './audit-command';
 import type { AuditServiceFlags } from './audit-command';
 import { CommandFailure } from './failure';
@@ -43,6 +43,7 @@ function addServe(group: Command): void {
   const command = addAuditServiceOptions(serve);
   command.action(async () => {
     const flags = command.optsWithGlobals<ServeFlags>();
+    const tidy = keepHeapSmall();
     const terminated = untilTerminated();
     const deliver = eventSink(flags, (line) => printLine(true, { data: line, text: '' }));
     const server = await CniServer.open({
@@ -52,10 +53,14 @@ function addServe(group: Command): void {
       logger: LOGGER,
     });
     try {
+      await server.rehearse();
       await notifyService('READY=1', `STATUS=serving ${server.socketPath}`);
       process.stderr.write(`serving ${server.socketPath}\n`);
       const { node } = server;
-      const auditing = serveAudit(flags, { node, deliver, logger: LOGGER, signal: terminated });
+      const auditing = serveAudit(flags, {
+        ...{ node, deliver, logger: LOGGER, signal: terminated },
+        onReport: tidy,
+      });
       await new Promise((resolve) => {
         terminated.addEventListener('abort', resolve, { once: true });
         if (terminated.aborted) resolve(undefined);

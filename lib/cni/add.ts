@@ -2,7 +2,7 @@ import type { CreatedVnic } from '../compute-node';
 import { gatewayOf, macOfAddress } from '../model';
 import type { ContainerRoute, Ipv4Address, Ipv4Cidr, MacAddress, VnicConfigInput } from '../model';
 import { parseAllocation } from './allocation';
-import { formatAttachment, keyOf, vnicIdOf } from './attachment';
+import { altNameOf, keyOf, vnicIdOf } from './attachment';
 import type { AttachmentName } from './attachment';
 import { viewContainer } from './container';
 import { mergeDns } from './dns';
@@ -23,6 +23,8 @@ interface Order {
   readonly environment: CniEnvironment;
   readonly head: NetworkHead;
   readonly name: AttachmentName;
+  /** What tells it from all others. */
+  readonly key: string;
   readonly network: Network;
   readonly wishes: Wishes;
   readonly previous: PreviousResult;
@@ -54,19 +56,19 @@ export async function add(
   given: string | undefined,
   signal: AbortSignal,
 ): Promise<AddOutcome> {
-  const order = await readOrder(setting, asked);
-  return await setting.lanes.run(keyOf(order.name), async () => {
-    const [found, ...others] = setting.find(order.name);
-    if (found !== undefined) return await tellAgain(order, found, others);
+  const order = readOrder(setting, asked);
+  return await setting.lanes.run(order.key, async () => {
+    const again = await tellAgain(setting, order, setting.find(order.key), signal);
+    if (again !== undefined) return again;
     if (given === undefined && hasIpam(order.head)) return { kind: 'wants-address' };
     return await attach(setting, order, readLot(order, given), signal);
   });
 }
 
-async function readOrder(
+function readOrder(
   setting: Setting,
   { environment, head }: { readonly environment: CniEnvironment; readonly head: NetworkHead },
-): Promise<Order> {
+): Order {
   const network = parseNetwork(head, 'ADD');
   const { mode } = network;
   if (mode !== undefined && mode !== 'auto' && mode !== setting.node.mode) {
@@ -74,14 +76,16 @@ async function readOrder(
     throw new CniFailure('config', what);
   }
   const { containerId, ifname, netns, args } = environment;
+  const name = { network: head.name, containerId, ifname };
   return {
     environment,
     head,
-    name: { network: head.name, containerId, ifname },
+    name,
+    key: keyOf(name),
     network,
     wishes: parseWishes(head, args, network.subnet),
     previous: parsePreviousResult(head.fields['prevResult']),
-    inode: await setting.inodeOf(netns),
+    inode: setting.inodeOf(netns),
   };
 }
 
@@ -117,7 +121,7 @@ async function attach(
     await setting.deliver(event);
   };
   try {
-    await setting.deliver(made.event);
+    await setting.announce(order.network, made.event);
   } catch (error) {
     await undo().catch((later: unknown) => {
       setting.logger.error('an ADD could not be undone', { error: later });
@@ -126,19 +130,19 @@ async function attach(
   }
   const text = formatResult(order.head.cniVersion, describe(order, lot, made), order.previous);
   if (!made.created) return { kind: 'added', text };
-  return { kind: 'added', text, undo: () => setting.lanes.run(keyOf(order.name), undo) };
+  return { kind: 'added', text, undo: () => setting.lanes.run(order.key, undo) };
 }
 
-function describeVnic({ network, name, inode, environment }: Order, lot: Lot): VnicConfigInput {
+function describeVnic({ network, key, inode, environment }: Order, lot: Lot): VnicConfigInput {
   const { address, mac, routes } = lot;
   return {
     ...subnetOf(network),
     role: 'container',
-    vnicId: vnicIdOf(keyOf(name)),
+    vnicId: vnicIdOf(key),
     instanceId: environment.containerId.slice(0, 255),
     vnicIp: address,
     vnicMac: mac,
-    altName: formatAttachment(name, inode),
+    altName: altNameOf(key, inode),
     attach: { netns: environment.netns, ifname: environment.ifname, routes },
   };
 }
@@ -160,19 +164,24 @@ function describe({ network, environment }: Order, lot: Lot, made: CreatedVnic):
   };
 }
 
-/** The same ADD once more: what the kernel shows in the container is the result. */
+/**
+ * The same ADD once more: what the kernel shows in the container is the result. The VNIC is put in order
+ * on the way, and the concentrator told, if nobody knows whether it was.
+ */
 async function tellAgain(
+  setting: Setting,
   order: Order,
-  found: AttachedVnic,
-  others: readonly AttachedVnic[],
-): Promise<AddOutcome> {
+  [found, ...others]: readonly AttachedVnic[],
+  signal: AbortSignal,
+): Promise<AddOutcome | undefined> {
+  if (found === undefined) return undefined;
   const { environment, network, wishes, inode, name } = order;
   if (others.length > 0 || found.attachment.netns !== inode) {
     const what = `${name.containerId} has its ${name.ifname} in another namespace`;
     throw new CniFailure('conflict', what, { details: 'DEL has to come before another ADD' });
   }
-  const { address, mac } = wishes;
   const { link, routes } = await viewContainer(environment.netns, environment.ifname);
+  const { address, mac } = wishes;
   const isOther =
     (address !== undefined && address !== found.vnic.ip) ||
     (mac !== undefined && mac !== link?.address);
@@ -180,23 +189,20 @@ async function tellAgain(
     const what = `${name.containerId} has an ${name.ifname} that is not as it should be`;
     throw new CniFailure('conflict', what, { details: `its address is ${found.vnic.ip}` });
   }
-  const { vnic, bridge } = found;
   const gateway = gatewayOf(network.subnet);
-  const attached: Attached = {
-    bridge,
-    linkName: vnic.linkName,
-    ifname: environment.ifname,
-    sandbox: environment.netns,
-    mac: link.address,
-    mtu: vnic.mtu,
-    address: vnic.ip as Ipv4Address,
-    subnet: network.subnet,
+  const lot: Lot = {
+    address: found.vnic.ip as Ipv4Address,
+    mac: link.address as MacAddress,
     gateway,
-    routes: routes.map(({ destination, via }) => ({
+    routes: routes.map(({ destination, via = gateway }) => ({
       destination: destination as Ipv4Cidr,
-      via: (via ?? gateway) as Ipv4Address,
+      via: via as Ipv4Address,
     })),
     dns: mergeDns(wishes.dns, network.dns),
   };
+  const config = found.config ?? describeVnic(order, lot);
+  const made = await setting.node.createVnic(config, { signal });
+  await setting.announce(order.network, made.event);
+  const attached = describe(order, lot, made);
   return { kind: 'added', text: formatResult(order.head.cniVersion, attached, order.previous) };
 }

@@ -53,7 +53,8 @@ function parseEntry(value: unknown, field: string): Readonly<Record<string, unkn
 function parseRoute(value: unknown, field: string): ContainerRoute {
   const route = parseEntry(value, field);
   const extra = ROUTE_EXTRAS.find((name) => route[name] !== undefined);
-  if (extra !== undefined) return refuse(route[extra], `${field}.${extra}`, 'nothing: dst and gw only');
+  if (extra !== undefined)
+    return refuse(route[extra], `${field}.${extra}`, 'nothing: dst and gw only');
   const destination = parseIpv4Cidr(route['dst'], `${field}.dst`);
   const { gw } = route;
   const has = gw !== undefined && gw !== null && gw !== '';

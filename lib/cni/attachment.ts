@@ -32,7 +32,12 @@ const VNIC_NAMESPACE = '5b6c1f0a-7c52-4c1e-9d0f-3a8f6e0d42b7';
 
 /** The alternative name of the host's end: the kernel keeps it, and so knows whose it is. */
 export function formatAttachment(name: AttachmentName, netns: number): string {
-  return `${PREFIX}.${String(netns)}.${keyOf(name)}`;
+  return altNameOf(keyOf(name), netns);
+}
+
+/** The same for who knows the key already. */
+export function altNameOf(key: string, netns: number): string {
+  return `${PREFIX}.${String(netns)}.${key}`;
 }
 
 /** What an alternative name says; nothing where the VNIC was not made for a container runtime. */

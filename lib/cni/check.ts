@@ -1,3 +1,4 @@
+import { keyOf } from './attachment';
 import type { CniEnvironment } from './environment';
 import { inodeOf, viewContainer } from './container';
 import { CniFailure } from './failure';
@@ -20,9 +21,9 @@ export async function check(
     throw new CniFailure('config', 'CHECK needs prevResult in the network configuration');
   }
   const previous = parsePreviousResult(head.fields['prevResult']);
-  const [vnic] = setting.find({ network: head.name, containerId, ifname });
+  const [vnic] = setting.find(keyOf({ network: head.name, containerId, ifname }));
   if (vnic === undefined) throw differs(`${containerId} has no VNIC for ${ifname}`);
-  if (vnic.attachment.netns !== (await inodeOf(netns))) {
+  if (vnic.attachment.netns !== inodeOf(netns)) {
     throw differs(`the VNIC of ${containerId} is in another namespace than ${netns}`);
   }
   checkAddress(vnic, previous, ifname);
@@ -43,7 +44,7 @@ async function checkContainer(
   { vnic }: AttachedVnic,
   previous: PreviousResult,
 ): Promise<void> {
-  const { link, addresses, routes } = await viewContainer(netns, ifname);
+  const { link, addresses, destinations } = await viewContainer(netns, ifname);
   if (link === undefined) throw differs(`there is no ${ifname} in ${netns}`);
   if (!link.isUp) throw differs(`${ifname} is down`);
   const entry = previous.interfaces.find(
@@ -57,12 +58,10 @@ async function checkContainer(
   if (!addresses.some(({ address }) => address === vnic.ip)) {
     throw differs(`${ifname} has lost its address ${vnic.ip}`);
   }
-  for (const { dst, gw } of previous.routes) {
-    const isThere = routes.some(
-      (route) => route.destination === dst && (gw === undefined || route.via === gw),
-    );
-    if (!isThere) throw differs(`${ifname} has no route to ${String(dst)} by ${String(gw)}`);
-  }
+  // By whichever interface: of several networks the first has the default route.
+  const missing = previous.routes.find(({ dst }) => !destinations.has(String(dst)));
+  if (missing !== undefined)
+    throw differs(`the container has no route to ${String(missing['dst'])}`);
 }
 
 async function checkHost(setting: Setting, { vnic, bridge }: AttachedVnic): Promise<void> {

@@ -111,7 +111,9 @@ export class Conversation {
   /** Whether it was taken. */
   #write(frame: DaemonFrame): Promise<boolean> {
     return new Promise((resolve) => {
-      this.#output.write(encodeDaemonFrame(frame), (error) => resolve(error == null));
+      this.#output.write(encodeDaemonFrame(frame), (error) =>
+        resolve(error === undefined || error === null),
+      );
     });
   }
 
@@ -121,6 +123,7 @@ export class Conversation {
 
   /** The front has gone, or is to be left. What is at work for it ends by itself, soon. */
   #leave(): void {
+    if (this.#state === 'over') return;
     this.#gone.abort();
     if (this.#state !== 'working') this.#end();
   }

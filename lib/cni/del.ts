@@ -17,9 +17,9 @@ export async function del(
   { containerId, ifname }: CniEnvironment,
   head: NetworkHead,
 ): Promise<void> {
-  const name = { network: head.name, containerId, ifname };
-  await setting.lanes.run(keyOf(name), async () => {
-    const found = setting.find(name);
+  const key = keyOf({ network: head.name, containerId, ifname });
+  await setting.lanes.run(key, async () => {
+    const found = setting.find(key);
     const network = readNetwork(head, found);
     for (const vnic of found) await setting.destroy(vnic, network);
     if (found.length === 0 && network !== undefined) await setting.clearAway(network);

@@ -62,7 +62,8 @@ export function parseArguments(text: string): CniArguments {
   for (const part of text.split(';')) {
     if (part === '') continue;
     const equals = part.indexOf('=');
-    if (equals <= 0) throw refuse('CNI_ARGS', part, 'NAME=value pairs with semicolons between them');
+    if (equals <= 0)
+      throw refuse('CNI_ARGS', part, 'NAME=value pairs with semicolons between them');
     pairs.set(part.slice(0, equals), part.slice(equals + 1));
   }
   const [ip, mac] = [pairs.get('IP') ?? '', pairs.get('MAC') ?? ''];
@@ -95,6 +96,7 @@ function checkNetns(netns: string): void {
 }
 
 function refuse(name: string, value: string | undefined, expected: string): CniFailure {
-  const said = value === undefined ? 'it is not set' : `but got ${JSON.stringify(value.slice(0, 80))}`;
+  const said =
+    value === undefined ? 'it is not set' : `but got ${JSON.stringify(value.slice(0, 80))}`;
   return new CniFailure('environment', `expected ${expected} for ${name}, ${said}`);
 }

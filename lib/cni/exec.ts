@@ -31,7 +31,11 @@ export async function executeCni(options: CniExecOptions): Promise<void> {
     } catch (error) {
       return refusal(error, request);
     }
-    return await new CniPlugin(node, { onTunnelEvent, logger, netns }).handle(request, given, signal);
+    return await new CniPlugin(node, { onTunnelEvent, logger, netns }).handle(
+      request,
+      given,
+      signal,
+    );
   };
   const onError = (error: unknown): void => {
     logger.error('an ADD that nobody heard of could not be undone', { error });

@@ -85,11 +85,18 @@ export function formatFailure(failure: CniFailure, cniVersion: string): string {
 
 function ofLibrary(error: LibsnnetError): CniFailure {
   const { repair } = error.toJSON();
-  const details = [`${error.code}: ${error.remedy}`, ...(repair ?? []).map((it) => `repair: ${it}`)];
-  // The specification wants to read the variable's name.
-  const where = error.code === 'SNNET_NETNS_NOT_FOUND' ? 'CNI_NETNS: ' : '';
-  return new CniFailure(REASON_OF[error.code] ?? 'kernel', where + error.message, {
+  const details = [
+    `${error.code}: ${error.remedy}`,
+    ...(repair ?? []).map((it) => `repair: ${it}`),
+  ];
+  return new CniFailure(REASON_OF[error.code] ?? 'kernel', variableOf(error) + error.message, {
     details: details.join('\n'),
     cause: error,
   });
+}
+
+/** The specification wants to read the variable's name. */
+function variableOf({ code, field, value }: LibsnnetError): string {
+  if (code === 'SNNET_NETNS_NOT_FOUND') return 'CNI_NETNS: ';
+  return field === 'attach.ifname' ? `CNI_IFNAME ${String(value)}: ` : '';
 }

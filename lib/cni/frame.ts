@@ -111,7 +111,9 @@ function decodeRequest(frame: Buffer): CniRequest {
   if (frame.length < REQUEST_HEAD) throw nonsense('a request without its head');
   const protocol = frame.readUInt8(1);
   if (protocol !== PROTOCOL) {
-    throw nonsense(`protocol ${String(protocol)}; snnet-cni and the daemon are of different versions`);
+    throw nonsense(
+      `protocol ${String(protocol)}; snnet-cni and the daemon are of different versions`,
+    );
   }
   const end = REQUEST_HEAD + frame.readUInt32BE(2);
   if (end > frame.length) throw nonsense('a request that is cut off');
@@ -127,10 +129,10 @@ function decodeRequest(frame: Buffer): CniRequest {
 }
 
 function frameOf(...parts: readonly Buffer[]): Buffer {
-  const body = Buffer.concat(parts);
-  const length = Buffer.alloc(LENGTH_BYTES);
-  length.writeUInt32BE(body.length);
-  return Buffer.concat([length, body]);
+  const size = parts.reduce((sum, part) => sum + part.length, 0);
+  const length = Buffer.allocUnsafe(LENGTH_BYTES);
+  length.writeUInt32BE(size);
+  return Buffer.concat([length, ...parts], LENGTH_BYTES + size);
 }
 
 function nonsense(what: string): CniFailure {

@@ -79,7 +79,12 @@ export class CniPlugin {
         const outcome = await add(this.#setting, asked, given, signal);
         if (outcome.kind === 'wants-address') return outcome;
         const { text, undo } = outcome;
-        return { kind: 'answer', status: 0, text: `${text}\n`, ...(undo !== undefined && { undo }) };
+        return {
+          kind: 'answer',
+          status: 0,
+          text: `${text}\n`,
+          ...(undo !== undefined && { undo }),
+        };
       }
       case 'DEL':
         await del(this.#setting, environment, head);

@@ -2,11 +2,13 @@ import { Server } from 'node:net';
 import type { Socket } from 'node:net';
 
 import { ComputeNode } from '../compute-node';
+import { isLibsnnetError } from '../errors';
 import { parseLogger, refuse, SILENT_LOGGER, withOperation } from '../model';
 import type { Logger, NodeOptionsInput } from '../model';
 import { listenPrivately, peerCredentials } from '../service';
 import { Conversation } from './conversation';
 import { CniPlugin } from './plugin';
+import { rehearse } from './rehearsal';
 import type { OnTunnelEvent } from './setting';
 
 /** Where `snnet-cni` looks for the daemon unless the network configuration says otherwise. */
@@ -60,7 +62,7 @@ export class CniServer implements AsyncDisposable {
     });
     const node = await ComputeNode.open(options.node);
     try {
-      const server = new Server({ noDelay: true });
+      const server = new Server();
       server.maxConnections = MOST_CONNECTIONS;
       const serving = new CniServer(node, socketPath, server);
       const plugin = new CniPlugin(node, { onTunnelEvent, logger, netns: options.node.netns });
@@ -73,6 +75,14 @@ export class CniServer implements AsyncDisposable {
       await node.close();
       throw error;
     }
+  }
+
+  /**
+   * Serves a number of requests that cannot be, so that the first real ones do not wait for compilers: a
+   * tenth of a second now for some ten milliseconds then. Touches nothing.
+   */
+  rehearse(): Promise<void> {
+    return rehearse(this.socketPath);
   }
 
   /** Lets nobody in any more, finishes what is at work, and closes the node. The kernel stays as it is. */
@@ -89,8 +99,14 @@ export class CniServer implements AsyncDisposable {
     this.#server.close();
     for (const conversation of this.#conversations) if (conversation.isIdle) conversation.drop();
     await Promise.all([...this.#conversations].map(({ finished }) => finished));
-    await this.node.settle();
-    await this.node.close();
+    try {
+      await this.node.settle();
+    } catch (error) {
+      // Whoever has the node may have closed it.
+      if (!isLibsnnetError(error, 'SNNET_HANDLE_CLOSED')) throw error;
+    } finally {
+      await this.node.close();
+    }
   }
 
   #converse(socket: Socket, plugin: CniPlugin, logger: Logger): void {

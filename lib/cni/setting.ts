@@ -1,8 +1,8 @@
 import type { ComputeNode, NamedVnic, TunnelEvent } from '../compute-node';
 import { gatewayOf, macOfAddress } from '../model';
 import type { Ipv4Address, Logger, VnicConfigInput } from '../model';
-import { keyOf, keyOfAttachment, networkDigest, parseAttachment, vnicIdOf } from './attachment';
-import type { Attachment, AttachmentName } from './attachment';
+import { keyOfAttachment, networkDigest, parseAttachment, vnicIdOf } from './attachment';
+import type { Attachment } from './attachment';
 import { inodeOf } from './container';
 import { CniFailure } from './failure';
 import { Lanes } from './lane';
@@ -24,7 +24,9 @@ export class Setting {
   readonly lanes = new Lanes();
   readonly #onTunnelEvent: OnTunnelEvent;
   readonly #netns: string;
-  #inode: Promise<number> | undefined;
+  /** Subnets whose concentrators this process has told. */
+  readonly #told = new Set<string>();
+  #inode: number | undefined;
 
   constructor(
     node: ComputeNode,
@@ -43,17 +45,17 @@ export class Setting {
   }
 
   /** The inode of a container's namespace, which must not be the node's. */
-  async inodeOf(netns: string): Promise<number> {
+  inodeOf(netns: string): number {
     this.#inode ??= inodeOf(this.#netns);
-    const [inode, own] = await Promise.all([inodeOf(netns), this.#inode]);
-    if (inode !== own) return inode;
+    const inode = inodeOf(netns);
+    if (inode !== this.#inode) return inode;
     throw new CniFailure('environment', `CNI_NETNS: ${netns} is the node's own namespace`);
   }
 
-  /** Of one attachment, in whatever namespace: at most one, but for what others did. */
-  find(name: AttachmentName): AttachedVnic[] {
-    const end = `.${keyOf(name)}`;
-    return this.#attached((altName) => altName.endsWith(end));
+  /** Of one attachment, by its key, in whatever namespace: at most one, but for what others did. */
+  find(key: string): AttachedVnic[] {
+    const all = this.#attached((altName) => altName.endsWith(key));
+    return all.filter(({ attachment }) => keyOfAttachment(attachment) === key);
   }
 
   findExactly(altName: string): AttachedVnic[] {
@@ -96,8 +98,25 @@ export class Setting {
     await this.deliver(event);
   }
 
+  /**
+   * Tells the concentrator of a subnet that has a container now: what the node says, and once in the life
+   * of this process whatever it says. Nobody knows whether an earlier process still got to it.
+   */
+  async announce(network: Network, event: TunnelEvent | undefined): Promise<void> {
+    const scope = scopeOf({ ...network, cnciIp: network.concIp });
+    if (event === undefined && this.#told.has(scope)) return;
+    this.#told.add(scope);
+    try {
+      await this.deliver(event ?? this.#describeTunnel(network));
+    } catch (error) {
+      this.#told.delete(scope);
+      throw error;
+    }
+  }
+
   async deliver(event: TunnelEvent | undefined): Promise<void> {
     if (event === undefined) return;
+    if (event.kind === 'tunnel-del') this.#told.delete(scopeOf(event));
     try {
       await this.#onTunnelEvent(event);
     } catch (error) {
@@ -107,12 +126,31 @@ export class Setting {
     }
   }
 
+  #describeTunnel(network: Network): TunnelEvent {
+    const { tenantId, subnetId, concId, concIp: cnciIp, subnet, subnetKey } = network;
+    const [computeLink] = this.node.computeLinks;
+    return Object.freeze({
+      ...{ kind: 'tunnel-add', code: 2, cnciIp, cnIp: computeLink?.address ?? '' },
+      ...{ subnet, subnetKey, tenantId, subnetId, concId },
+      ...{ cnId: this.node.id, tunnel: this.node.mode },
+    } as const);
+  }
+
   #attached(matches: (altName: string) => boolean): AttachedVnic[] {
     return this.node.vnicsNamed(matches).flatMap((named) => {
       const attachment = parseAttachment(named.altName);
       return attachment === undefined ? [] : [{ ...named, attachment }];
     });
   }
+}
+
+function scopeOf({
+  tenantId,
+  subnetId,
+  concId,
+  cnciIp,
+}: Pick<TunnelEvent, 'tenantId' | 'subnetId' | 'concId' | 'cnciIp'>): string {
+  return `${tenantId} ${subnetId} ${concId} ${cnciIp}`;
 }
 
 /** The fields of a VNIC that are its subnet's. */

@@ -26,8 +26,9 @@ export function findNamedVnics(
     // An ambiguous identity is none of ours.
     if (scope.ids === undefined) continue;
     for (const { known, config, status } of vnics.values()) {
-      const altName = status === 'ready' ? known?.altNames.find(matches) : undefined;
-      if (known === undefined || altName === undefined) continue;
+      if (known === undefined || status !== 'ready' || known.altNames.length === 0) continue;
+      const altName = known.altNames.find(matches);
+      if (altName === undefined) continue;
       const ids = config === undefined ? scope.ids : idsOf(config);
       found.push({
         vnic: new Vnic(known, ids, undefined),

@@ -247,6 +247,8 @@ function planInside(
       ifindex,
       destination,
       via,
+      // A container on several networks: the first of them leads everywhere else.
+      ...(destination === DEFAULT_ROUTE && { tolerate: ['EEXIST'] }),
     })),
   ];
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The process that does the work: the daemon behind its socket, or a program of our own for this one
-// request. Both speak the same frames: four bytes of length (big endian), one byte that says what it
-// is, and what belongs to it. lib/cni/frame.ts is the other side.
+// The process that does the work: the daemon behind its socket, or a program of our own for this
+// one request. Both speak the same frames: four bytes of length (big endian), one byte that says
+// what it is, and what belongs to it. lib/cni/frame.ts is the other side.
 #pragma once
 
 #include <optional>

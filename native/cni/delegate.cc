@@ -30,7 +30,7 @@ std::string FindInPath(const std::string& name) {
   std::string_view rest = variable == nullptr ? "" : variable;
   while (!rest.empty()) {
     const size_t end = std::min(rest.find(':'), rest.size());
-    const std::string path = std::string(rest.substr(0, end)) + "/" + name;
+    std::string path = std::string(rest.substr(0, end)) + "/" + name;
     // An empty entry would be the root.
     if (end > 0 && IsProgram(path)) return path;
     rest.remove_prefix(std::min(end + 1, rest.size()));
@@ -43,7 +43,8 @@ Failure Explain(const Request& request, const sys::Error& error) {
   const std::string what = is_late ? " does not answer" : " cannot be run";
   // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread
   const std::string why = error.request + ": " + strerror(error.code);
-  return {is_late ? Code::kTryAgain : Code::kDelegate, "the IPAM plugin " + request.ipam + what, why};
+  return {is_late ? Code::kTryAgain : Code::kDelegate, "the IPAM plugin " + request.ipam + what,
+          why};
 }
 
 bool IsErrorResult(const std::string& output) {

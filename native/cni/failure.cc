@@ -51,7 +51,8 @@ Answer TellVersions(std::string_view version) {
     if (!list.empty()) list += ',';
     list += Quote(supported);
   }
-  return {0, "{\"cniVersion\":" + Quote(Known(version)) + ",\"supportedVersions\":[" + list + "]}\n"};
+  return {0,
+          "{\"cniVersion\":" + Quote(Known(version)) + ",\"supportedVersions\":[" + list + "]}\n"};
 }
 
 }  // namespace snnet::cni

@@ -45,9 +45,7 @@ int Deadline::Remaining() const {
   return static_cast<int>(std::max<std::chrono::milliseconds::rep>(left.count(), 0));
 }
 
-sys::Status AwaitReadable(int fd, const Deadline& deadline) {
-  return Await(fd, POLLIN, deadline);
-}
+sys::Status AwaitReadable(int fd, const Deadline& deadline) { return Await(fd, POLLIN, deadline); }
 
 sys::Result<std::string> ReadToEnd(int fd, size_t most, const Deadline& deadline) {
   std::string text;

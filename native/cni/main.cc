@@ -27,8 +27,9 @@ Answer ToAnswer(const Request& request, Daemon::Reply reply) {
   if (const auto* const failure = std::get_if<Failure>(&reply)) {
     return Tell(*failure, request.version);
   }
-  return Tell({Code::kDelegate, "the snnet daemon wants an address twice, or without an IPAM plugin"},
-              request.version);
+  return Tell(
+      {Code::kDelegate, "the snnet daemon wants an address twice, or without an IPAM plugin"},
+      request.version);
 }
 
 // The daemon looks at everything else first: nothing is given out for a request that it refuses.
@@ -69,7 +70,7 @@ Answer Serve() {
 }  // namespace
 }  // namespace snnet::cni
 
-int main() {
+int main() {  // NOLINT(bugprone-exception-escape): compiled without exceptions
   // A daemon or a runtime that went away is an error of writing, not our end.
   signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c)
   const snnet::cni::Answer answer = snnet::cni::Serve();

@@ -43,7 +43,8 @@ std::optional<Failure> ReadProgram(const JsonValue& config, Request& to) {
   if (mode == nullptr) return std::nullopt;
   const bool is_word = mode->kind == JsonValue::Kind::kString;
   if (is_word && mode->text == "socket") return std::nullopt;
-  if (!is_word || mode->text != "in-process") return Refuse("daemon", "\"socket\" or \"in-process\"");
+  if (!is_word || mode->text != "in-process")
+    return Refuse("daemon", "\"socket\" or \"in-process\"");
   const JsonValue* const command = config.Find("snnetCommand");
   if (command == nullptr) {
     to.program = CommandOfThisPackage();
@@ -118,7 +119,8 @@ std::optional<Failure> ReadRequest(Request& to) {
   const char* const command = getenv("CNI_COMMAND");  // NOLINT(concurrency-mt-unsafe)
   to.command = command == nullptr ? "" : command;
   if (to.command.empty()) {
-    return Failure{Code::kEnvironment, "CNI_COMMAND is not set: a container runtime runs this program"};
+    return Failure{Code::kEnvironment,
+                   "CNI_COMMAND is not set: a container runtime runs this program"};
   }
   auto input = ReadToEnd(STDIN_FILENO, kMostInput, Deadline(to.timeout));
   if (!input && input.error().code == EMSGSIZE) {

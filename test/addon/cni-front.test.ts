@@ -12,7 +12,7 @@ import { until } from '../support/run';
 /** What the daemon does with a frame: answers, or has its own way with the connection. */
 type Say = (frame: FrontFrame, socket: Socket) => DaemonFrame | undefined;
 
-const OK: DaemonFrame = { kind: 'answer', status: 0, text: '{"cniVersion":"1.0.0"}\n' };
+const OK = { kind: 'answer', status: 0, text: '{"cniVersion":"1.0.0"}\n' } as const;
 
 class Desk implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'snnet-front-'));
@@ -84,7 +84,7 @@ test('the daemon hears the CNI variables and the configuration, byte for byte', 
   await using desk = await Desk.open();
   const config = JSON.stringify({ ...desk.config(), note: '\u00e4\u{1f600}\n' }, null, 3);
   const { status, stdout } = await callCni({ ...ADD, args: 'IP=10.0.0.2', path: '/a:/b', config });
-  expect({ status, stdout }).toEqual({ status: 0, stdout: OK.kind === 'answer' ? OK.text : '' });
+  expect({ status, stdout }).toEqual({ status: 0, stdout: OK.text });
   expect(desk.heard).toEqual([
     {
       kind: 'request',
@@ -227,7 +227,7 @@ describe('an IPAM plugin', () => {
     ['fails without a word', 'exit 2', 107],
     ['fails with words of its own', 'echo oops; exit 2', 107],
     ['never ends', 'exec sleep 100', 11],
-    ['ends, but leaves somebody who holds its output', 'sleep 3 & exit 0', 11],
+    ['ends, but leaves somebody who holds its output', 'sleep 1 & exit 0', 11],
     ['says two megabytes', 'head -c 2000000 /dev/zero', 107],
   ])('that %s is an error', async (_what, line, code) => {
     await using desk = await Desk.open(wantsAddress);

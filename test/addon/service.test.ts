@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { loadAddon } from '#lib/kernel/native';
 import { notifyService } from '#lib/service/index';
 import { NodeChild, runChild } from '../support/child';
-import { patience, sleep, until } from '../support/run';
-import { Tool } from '../support/tool';
+import { sleep } from '../support/run';
+import { ServiceManager } from '../support/service-manager';
 import { rejection } from '../kernel/helpers/bed';
 
 let directory = '';
@@ -19,23 +19,6 @@ afterEach(() => {
 });
 
 describe('the service manager', () => {
-  // Prints each message with the number of the process that the kernel saw sending it.
-  const MANAGER = `
-import socket, struct, sys, signal
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
-name = sys.argv[1]
-s.bind('\\0' + name[1:] if name[0] == '@' else name)
-print('ready', flush=True)
-if sys.argv[2] == 'late': signal.sigwait([signal.SIGUSR1])
-while True:
-    data, more, flags, address = s.recvmsg(4096, 1024)
-    pid = struct.unpack('iii', more[0][2])[0]
-    print(pid, data.decode().replace('\\n', '|'), flush=True)`;
-  const manager = (address: string, when = 'now') =>
-    Tool.start(['python3', '-c', MANAGER, address, when], { ready: /^ready$/m });
-
   afterEach(() => {
     delete process.env['NOTIFY_SOCKET'];
   });
@@ -45,24 +28,25 @@ while True:
     ['an abstract socket', () => `@snnet-test/${process.pid}/notify`],
   ])('hears us at %s', async (_what, addressOf) => {
     process.env['NOTIFY_SOCKET'] = addressOf();
-    await using tool = await manager(addressOf());
+    await using manager = await ServiceManager.start(addressOf());
     expect(await notifyService('READY=1', 'STATUS=serving ä')).toBe(true);
     expect(await notifyService('STOPPING=1')).toBe(true);
-    const expected = `ready\n${process.pid} READY=1|STATUS=serving ä\n${process.pid} STOPPING=1\n`;
-    await until(() => tool.stdout.length >= expected.length, 5000 * patience);
-    expect(tool.stdout).toBe(expected);
+    expect(await manager.heard(2)).toEqual([
+      `${process.pid} READY=1|STATUS=serving ä`,
+      `${process.pid} STOPPING=1`,
+    ]);
   });
 
   test('is waited for while its queue is full', async () => {
     const address = join(directory, 'notify');
     process.env['NOTIFY_SOCKET'] = address;
-    await using tool = await manager(address, 'late');
+    await using manager = await ServiceManager.start(address, 'late');
     const { sendToUnixSocket } = loadAddon();
     let queued = 0;
     while (!('error' in sendToUnixSocket(address, 'FILL=1'))) queued += 1;
     expect(sendToUnixSocket(address, 'FILL=1')).toMatchObject({ error: { name: 'EAGAIN' } });
     const heard = notifyService('READY=1');
-    process.kill(tool.pid as number, 'SIGUSR1');
+    manager.listen();
     expect(await heard).toBe(true);
     expect(queued).toBeGreaterThan(0);
   });

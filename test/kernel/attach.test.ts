@@ -135,6 +135,25 @@ test('what is taken is named, and nothing is left', async () => {
   await ip(container, 'link delete eth0');
 });
 
+test('on several networks the first has the default route, and keeps it', async () => {
+  await using box = await Sandbox.open();
+  const ns = await makeHost(box);
+  const container = await box.netns('container');
+  await using node = await openNode(ns);
+  const first = attached(container);
+  const attach = { netns: container.path, ifname: 'eth1' };
+  const other = { attach, altName: undefined, subnetId: 'other', subnetKey: 4712 };
+  const second = attached(container, other);
+  await node.createVnic(first);
+  await node.createVnic(second);
+  const byDefault = async (): Promise<unknown[]> =>
+    (await ipRoutes(container)).filter(({ dst }) => dst === 'default').map(({ dev }) => dev);
+  expect(await byDefault()).toEqual(['eth0']);
+  await node.destroyVnic(second);
+  expect(await byDefault()).toEqual(['eth0']);
+  await node.destroyVnic(first);
+});
+
 test('a route that the kernel refuses undoes all of it', async () => {
   await using box = await Sandbox.open();
   const ns = await makeHost(box);

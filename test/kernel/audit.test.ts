@@ -1,89 +1,14 @@
 /** The audit on the real kernel: what containers leave behind that were killed goes, and nothing else. */
 import { closeSync, openSync } from 'node:fs';
-import { AuditDaemon, namespacesAlive } from '#lib/audit/index';
-import type { AuditEvent, AuditOptionsInput, AuditReport, Liveness } from '#lib/audit/index';
-import type { ComputeNode } from '#lib/compute-node/index';
+import { AuditDaemon } from '#lib/audit/index';
+import type { AuditedNode, AuditEvent, AuditReport, Liveness } from '#lib/audit/index';
 import { needs } from '../support/reasons';
 import { run, sleep, until } from '../support/run';
-import { Sandbox } from '../support/sandbox';
-import type { Namespace } from '../support/sandbox';
-import { Container } from './helpers/container';
-import {
-  CONC_IP,
-  linksOf,
-  makeHost,
-  namesOf,
-  openNode,
-  ourLinks,
-  vnicConfig,
-} from './helpers/node';
+import { AuditBed, GRACE_MS, namespaces, rounds } from './helpers/audit-bed';
+import { CONC_IP, linksOf, namesOf, ourLinks, vnicConfig } from './helpers/node';
 
-const GRACE_MS = 600_000;
 /** Who asks namespaces must be allowed to look at others' processes. */
 const it = needs('real-root');
-/** As a test machine may be a container itself. */
-const namespaces = namespacesAlive({ trustPidNamespace: true });
-
-/** A host with a node, an audit whose clock we set, and what it delivered. */
-class AuditBed implements AsyncDisposable {
-  readonly box: Sandbox;
-  readonly ns: Namespace;
-  readonly node: ComputeNode;
-  readonly events: AuditEvent[] = [];
-  readonly containers: Container[] = [];
-  nowMs = 1000;
-
-  private constructor(box: Sandbox, ns: Namespace, node: ComputeNode) {
-    this.box = box;
-    this.ns = ns;
-    this.node = node;
-  }
-
-  static async open(): Promise<AuditBed> {
-    const box = await Sandbox.open();
-    const ns = await makeHost(box);
-    return new AuditBed(box, ns, await openNode(ns));
-  }
-
-  audit(options: Partial<AuditOptionsInput> = {}): AuditDaemon {
-    const deliver = (event: AuditEvent) => this.events.push(event);
-    return new AuditDaemon(
-      this.node,
-      { graceMs: GRACE_MS, deliver, liveness: namespaces, ...options },
-      { now: () => this.nowMs },
-    );
-  }
-
-  async container(id: string): Promise<Container> {
-    const container = await Container.start(id);
-    this.containers.push(container);
-    return container;
-  }
-
-  /** Another process that knows nothing but what the kernel says. */
-  async restartedNode(): Promise<ComputeNode> {
-    return await openNode(this.ns);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.containers.map((container) => container[Symbol.asyncDispose]()));
-    await this.node.resetNetwork();
-    await this.node.settle();
-    await this.node.close();
-    await this.box[Symbol.asyncDispose]();
-  }
-}
-
-/** Rounds as the daemon makes them, a minute apart. */
-async function rounds(bed: AuditBed, audit: AuditDaemon, count: number): Promise<AuditReport[]> {
-  const reports: AuditReport[] = [];
-  for (let round = 0; round < count; round += 1) {
-    reports.push(await audit.round());
-    bed.nowMs += 60_000;
-  }
-  return reports;
-}
-
 const nobody: Liveness = () => [];
 
 it('a namespace that is kept without a process: its VNIC goes after the grace period, with the tunnel', async () => {
@@ -255,6 +180,18 @@ test('a workload that comes back is forgotten, and begins anew', async () => {
   expect(again[9]?.stale).toMatchObject([{ sightings: 10, staleForMs: 540_000 }]);
 });
 
+test('the time of day may jump', async () => {
+  await using bed = await AuditBed.open();
+  const container = await bed.container('c1');
+  await bed.node.createVnic(container.vnic(0));
+  const audit = new AuditDaemon(bed.node, { liveness: nobody, graceMs: GRACE_MS });
+  await audit.round();
+  const day = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 86_400_000);
+  const report = await audit.round();
+  day.mockRestore();
+  expect(report).toMatchObject({ removed: [], stale: [{ sightings: 2, isDue: false }] });
+});
+
 test('a dry run says what would go, and leaves it', async () => {
   await using bed = await AuditBed.open();
   const container = await bed.container('c1');
@@ -317,6 +254,33 @@ test('what has become another link meanwhile stays', async () => {
   replace = () => Promise.resolve();
   const [vnic] = bed.node.topology().vnics;
   expect(vnic?.altNames).toEqual([second.vnic(0).altName]);
+});
+
+test('what becomes another link at the very last moment is refused by its name', async () => {
+  await using bed = await AuditBed.open();
+  const [first, second] = [await bed.container('c1'), await bed.container('c2')];
+  await bed.node.createVnic(first.vnic(0));
+  const { node } = bed;
+  // Between the audit's last look and the call.
+  const slow: AuditedNode = {
+    audit: (options) => node.audit(options),
+    dbRebuild: (options) => node.dbRebuild(options),
+    topology: () => node.topology(),
+    vnicsNamed: (matches) => node.vnicsNamed(matches),
+    destroyVnic: async (config) => {
+      await node.destroyVnic(first.vnic(0));
+      await node.createVnic({ ...second.vnic(0), vnicId: first.vnic(0).vnicId });
+      return await node.destroyVnic(config);
+    },
+  };
+  const audit = new AuditDaemon(slow, { liveness: nobody, graceMs: 0 });
+  await audit.round();
+  expect(await audit.round()).toMatchObject({
+    removed: [],
+    refused: [{ vnic: { container: 'c1' }, error: { code: 'SNNET_VNIC_CONFLICT' } }],
+    errors: [],
+  });
+  expect(bed.node.topology().vnics).toMatchObject([{ altNames: [second.vnic(0).altName] }]);
 });
 
 test('one round at a time, and an end at any time', async () => {

@@ -110,6 +110,17 @@ describe('the packed package', () => {
     MINUTES_5,
   );
 
+  test('the program for container runtimes is in it, and answers', async () => {
+    const snnet = join(project.installed, 'dist', 'cli', 'main.js');
+    const found = await project.run([process.execPath, snnet, 'cni', 'path']);
+    expect(found).toMatchObject({ status: 0, stderr: '' });
+    const front = found.stdout.trim();
+    expect(front).toBe(join(project.installed, 'prebuilds', `linux-${process.arch}`, 'snnet-cni'));
+    const { status, stdout } = await project.run(['env', 'CNI_COMMAND=VERSION', front]);
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ cniVersion: '1.1.0' });
+  });
+
   test('without an addon it can be imported, and says what is missing when it is used', async () => {
     const prebuilds = join(project.installed, 'prebuilds');
     renameSync(prebuilds, `${prebuilds}.away`);

@@ -97,8 +97,10 @@ const BAD_FOR_FLOORS: Readonly<Record<string, readonly [file: string, text: stri
   'floor-5': ['lib/device/up.ts', "import '../compute-node';\n"],
   'floor-6': ['lib/host/up.ts', "import '../compute-node';\n"],
   'floor-7': ['lib/compute-node/up.ts', "import '../cli';\n"],
-  'floor-8': ['lib/agent/up.ts', "import '../cli';\n"],
-  'floor-9': ['lib/cli/root.ts', "import '..';\n"],
+  'floor-8': ['lib/service/up.ts', "import '../cli';\n"],
+  'floor-9': ['lib/agent/up.ts', "import '../cli';\n"],
+  'floor-10': ['lib/audit/up.ts', "import '../cli';\n"],
+  'floor-11': ['lib/cli/root.ts', "import '..';\n"],
   'folder-without-floor': ['lib/misc/index.ts', "import '../model';\n"],
   'only-the-index': ['lib/plan/inside.ts', "import '../model/good';\n"],
   'no-circles': [

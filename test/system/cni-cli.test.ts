@@ -47,8 +47,10 @@ class Machine implements AsyncDisposable {
       { args: ['cni', 'serve', ...args], env: this.env, timeoutMs: 120_000 },
     );
     this.#daemon = child;
-    const isThere = (): boolean => existsSync(this.socketPath);
-    if (await until(isThere, 10_000)) return child;
+    const config = this.config({ cniVersion: '1.1.0' });
+    const answers = async (): Promise<boolean> =>
+      (await callCni({ command: 'STATUS', config })).status === 0;
+    if (await until(answers, 10_000)) return child;
     throw new Error((await child.kill()).stderr);
   }
 
@@ -135,7 +137,7 @@ vxlan('killed after the kernel has done its part: nothing is lost or doubled', a
   expect(await machine.call('DEL', ns)).toMatchObject({ status: 1, result: { code: 11 } });
   await machine.start();
   expect(await machine.call('ADD', ns)).toMatchObject({ status: 0 });
-  expect(await machine.links()).toHaveLength(3);
+  expect((await machine.links()).filter((name) => name.startsWith('svn_'))).toHaveLength(1);
   expect(await machine.call('DEL', ns)).toMatchObject({ status: 0 });
   expect(await machine.isEmpty()).toBe(true);
 });

@@ -164,7 +164,7 @@ containerdTest(
       await expect(cri('RunPodSandbox', { config: pod(bed, 'pod3') })).rejects.toThrow(
         /no IP addresses available/,
       );
-      expect(await bed.links()).toHaveLength(4);
+      expect(await bed.vnics()).toHaveLength(2);
       for (const id of ids) {
         await cri('StopPodSandbox', { pod_sandbox_id: id });
         // Kubernetes stops more than once, and removal takes the network off again.

@@ -7,6 +7,7 @@ import type { CniServerOptions, OnTunnelEvent } from '#lib/cni/index';
 import type { TunnelEvent } from '#lib/compute-node/index';
 import { callCni } from '../../support/cni';
 import type { CniCall, CniReply } from '../../support/cni';
+import { ipLinks } from '../../support/oracle';
 import { Sandbox } from '../../support/sandbox';
 import type { Namespace } from '../../support/sandbox';
 import { CONC, CONC_IP, makeHost, optionsFor, SUBNET, TENANT } from './node';
@@ -127,4 +128,11 @@ export class CniBed implements AsyncDisposable {
     rmSync(this.directory, { recursive: true });
     await this.box[Symbol.asyncDispose]();
   }
+}
+
+/** Names of the interfaces that a container got. */
+export async function inside(ns: Namespace): Promise<string[]> {
+  const links = await ipLinks(ns);
+  const veths = links.filter(({ linkinfo }) => linkinfo?.info_kind === 'veth');
+  return veths.map(({ ifname }) => ifname).sort();
 }

@@ -70,6 +70,8 @@ test('dots belong to whom they belong', () => {
 test('the same attachment has the same UUID always', () => {
   const key = keyOf({ network: 'net', containerId: 'c1', ifname: 'eth0' });
   expect(vnicIdOf(key)).toBe(vnicIdOf(key));
-  expect(vnicIdOf(key)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  expect(vnicIdOf(key)).toMatch(
+    /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+  );
   expect(vnicIdOf(key)).not.toBe(vnicIdOf(`${key}x`));
 });

@@ -86,7 +86,12 @@ describe('the environment', () => {
 
 describe('the network configuration', () => {
   test('has the names of a VNIC’s configuration', () => {
-    const full = { mtu: 1400, mode: 'auto', dns: { search: ['a'] }, routes: [{ dst: '10.0.0.0/8' }] };
+    const full = {
+      mtu: 1400,
+      mode: 'auto',
+      dns: { search: ['a'] },
+      routes: [{ dst: '10.0.0.0/8' }],
+    };
     expect(network(full)).toEqual({
       ...NETWORK,
       mtu: 1400,
@@ -148,10 +153,18 @@ describe('what is wanted for one container', () => {
 
   test.each([
     ['a capability', { runtimeConfig: { ips: ['172.16.1.5/24'], mac: '02:00:00:00:00:05' } }, {}],
-    ['one that Go capitalised', { runtimeConfig: { IPs: ['172.16.1.5'], MAC: '02:00:00:00:00:05' } }, {}],
+    [
+      'one that Go capitalised',
+      { runtimeConfig: { IPs: ['172.16.1.5'], MAC: '02:00:00:00:00:05' } },
+      {},
+    ],
     ['args', { args: { cni: { ips: ['172.16.1.5'], mac: '02:00:00:00:00:05' } } }, {}],
     ['CNI_ARGS', {}, { ip: '172.16.1.5', mac: '02:00:00:00:00:05' }],
-    ['the same twice', { runtimeConfig: { ips: ['172.16.1.5', '172.16.1.5'] } }, { ip: '172.16.1.5', mac: '02:00:00:00:00:05' }],
+    [
+      'the same twice',
+      { runtimeConfig: { ips: ['172.16.1.5', '172.16.1.5'] } },
+      { ip: '172.16.1.5', mac: '02:00:00:00:00:05' },
+    ],
   ])('address and MAC come by %s', (_by, changes, args) => {
     expect(wishes(changes, args)).toEqual({ address: '172.16.1.5', mac: '02:00:00:00:00:05' });
   });

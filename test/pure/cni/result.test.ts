@@ -47,7 +47,12 @@ test('what came before in the chain stays, and keeps its numbers', () => {
     dns: { nameservers: ['9.9.9.9'], search: ['before'] },
   });
   expect(JSON.parse(formatResult('1.0.0', ATTACHED, previous))).toMatchObject({
-    interfaces: [{ name: 'lo', other: true }, { name: 'sbr_1' }, { name: 'svn_2' }, { name: 'eth0' }],
+    interfaces: [
+      { name: 'lo', other: true },
+      { name: 'sbr_1' },
+      { name: 'svn_2' },
+      { name: 'eth0' },
+    ],
     ips: [{ interface: 0 }, { address: '172.16.1.5/24', interface: 3 }],
     dns: { nameservers: ['172.16.1.1'], search: ['before'] },
   });
@@ -76,10 +81,7 @@ describe('what an IPAM plugin gave', () => {
     expect(parse({ cniVersion: '1.0.0', ips: [ip], routes, dns: {} })).toEqual({
       address: '172.16.1.5',
       gateway: '172.16.1.254',
-      routes: [
-        { destination: '0.0.0.0/0' },
-        { destination: '10.0.0.0/8', via: '172.16.1.9' },
-      ],
+      routes: [{ destination: '0.0.0.0/0' }, { destination: '10.0.0.0/8', via: '172.16.1.9' }],
       dns: {},
     });
     expect(parse({ ips: [{ version: '4', address: '172.16.1.5/24' }] })).toEqual({
@@ -114,5 +116,5 @@ test('of several sources of names the first says what it says', () => {
   expect(merged).toEqual({ search: ['a'], domain: 'd' });
   expect(parseDns({ nameservers: [], domain: '', search: null }, 'dns')).toEqual({});
   expect(() => parseDns({ domain: 'a b' }, 'dns')).toThrow(/domain/);
-  expect(() => parseDns({ server: [] , servers: ['x'] }, 'dns')).toThrow(/servers/);
+  expect(() => parseDns({ server: [], servers: ['x'] }, 'dns')).toThrow(/servers/);
 });

@@ -1,31 +1,17 @@
 /** What podman, containerd and cnitool really send: every word of it is understood. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseEnvironment } from '#lib/cni/environment';
 import { parseHead, parseNetwork } from '#lib/cni/network-config';
 import { parsePreviousResult } from '#lib/cni/result';
 import { parseWishes } from '#lib/cni/wishes';
 import type { Ipv4Cidr } from '#lib/model/index';
-import { PACKAGE_ROOT } from '../../support/child';
+import { CLIENTS, linesOf, RECORDED_SUBNET } from '../../support/cni-transcripts';
 
-interface Line {
-  readonly client: string;
-  readonly scenario: string;
-  readonly env: Readonly<Record<string, string>>;
-  readonly stdin: Readonly<Record<string, unknown>>;
-}
-
-const SUBNET = '10.77.0.0/24' as Ipv4Cidr;
+const SUBNET = RECORDED_SUBNET as Ipv4Cidr;
 const OWN = {
   ...{ tenantId: 't1', subnetId: 's1', concId: 'c1', concIp: '198.51.100.9' },
   ...{ subnet: SUBNET, subnetKey: 7 },
 };
-const LINES = ['cnitool', 'podman', 'containerd'].flatMap((client) =>
-  readFileSync(join(PACKAGE_ROOT, 'test', 'fixtures', 'cni', `${client}.jsonl`), 'utf8')
-    .trim()
-    .split('\n')
-    .map((text) => JSON.parse(text) as Line),
-);
+const LINES = CLIENTS.flatMap(linesOf);
 const titled = LINES.filter(({ env }) => env['CNI_COMMAND'] !== 'VERSION').map(
   (line) => [`${line.client} ${line.scenario} ${String(line.env['CNI_COMMAND'])}`, line] as const,
 );

@@ -147,6 +147,10 @@ export class RuntimeBed implements AsyncDisposable {
     return links.map(({ ifname }) => ifname).filter((name) => /^s(br|gt|vn)_/.test(name));
   }
 
+  async vnics(): Promise<string[]> {
+    return (await this.links()).filter((name) => name.startsWith('svn_'));
+  }
+
   /** A bridge is deleted a little later than its last container. */
   async isEmpty(): Promise<boolean> {
     return await until(async () => (await this.links()).length === 0, 10_000 * patience);
