@@ -162,7 +162,8 @@ function withReject(): {
 /** Resolves when the answer has left, or whoever asked is gone. */
 function whenClosed(reply: FastifyReply): Promise<void> {
   return new Promise((resolve) => {
-    reply.raw.once('close', resolve);
+    if (reply.raw.closed) resolve();
+    else reply.raw.once('close', resolve);
   });
 }
 

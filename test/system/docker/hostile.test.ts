@@ -292,6 +292,28 @@ withVxlan('a store that hangs: docker is answered, and what comes too late is un
   expect([...endpoints.keys()]).toEqual(['e2']);
 });
 
+withVxlan('whoever asks and goes away is not waited for, and what he asked is done', async () => {
+  await using bed = await DockerBed.open();
+  const store = new SlowStore();
+  const [, { bridge }] = await bed.vnic(9);
+  const { plugin } = await bed.talk({ store });
+  const path = plugin.state.address!.slice('unix://'.length);
+  let goOn: () => void = () => undefined;
+  store.pause = new Promise((resolve) => (goOn = resolve));
+  const body = JSON.stringify(createNetwork(bridge));
+  for (let i = 0; i < 20; i++) {
+    const socket = connect({ path });
+    const head = `Host:\r\nContent-Length: ${String(body.length)}`;
+    socket.write(`POST /NetworkDriver.CreateNetwork HTTP/1.1\r\n${head}\r\n\r\n${body}`);
+    // Some before they are heard, some after.
+    if (i % 2 === 0) await until(() => plugin.state.networks > 0, 5000);
+    socket.destroy();
+  }
+  goOn();
+  await plugin.close();
+  expect(store.tables.get('networks')!.size).toBe(1);
+});
+
 withVxlan(
   'a store that fails: an error, and nothing is believed that it did not keep',
   async () => {
