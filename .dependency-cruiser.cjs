@@ -8,7 +8,7 @@ const FLOORS = [
   ['alias', 'plan'],
   ['kernel', 'files'],
   ['topology'],
-  ['device', 'draw', 'ruleset', 'dhcp'],
+  ['device', 'draw', 'ruleset', 'dhcp', 'store'],
   ['host'],
   ['compute-node', 'cnci', 'firewall'],
   ['service'],

@@ -77,6 +77,9 @@ export function buildPeers(): Record<PeerName, PeerBuild> {
   const noIptablesNft = findProgram('iptables-nft', '--version');
   const withIptables: PeerBuild =
     'absent' in go ? go : noIptables ? { absent: noIptables } : { argv: [...go.argv, '-iptables'] };
+  const noDocker = ['dockerd', 'docker', 'containerd', 'runc', 'busybox'].find(
+    (name) => findProgram(name, '--version') !== undefined,
+  );
   const node = (script: string): PeerBuild => ({
     argv: [process.execPath, '--expose-gc', join(__dirname, script)],
   });
@@ -88,6 +91,9 @@ export function buildPeers(): Record<PeerName, PeerBuild> {
     'go-iptables': withIptables,
     'ip-batch': noIp ? { absent: noIp } : node('peers/ip-batch/peer.js'),
     'nft-f': noNft ? { absent: noNft } : node('peers/nft-f/peer.js'),
+    'docker-bridge': noDocker
+      ? { absent: `${noDocker} is not installed` }
+      : node('peers/docker-bridge/peer.js'),
     iptables: noIptablesNft ? { absent: noIptablesNft } : node('peers/iptables/peer.js'),
     'cni-bridge': existsSync(CNI_PLUGINS)
       ? node('peers/cni-bridge/peer.js')

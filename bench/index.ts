@@ -104,7 +104,7 @@ class Driver {
     const namespace = this.#namespaces.create();
     if (!trial.prepare) return namespace;
     const maker: PeerName = 'argv' in this.#builds.floor ? 'floor' : 'ours';
-    const peer = await this.#start(maker, namespace);
+    const peer = await this.#start(maker, namespace, trial);
     try {
       await peer.run({ cmd: 'populate', present: 0, ...trial.prepare });
     } finally {
@@ -114,7 +114,7 @@ class Driver {
   }
 
   async #ask(name: PeerName, namespace: BenchNamespace, trial: Trial): Promise<Answer> {
-    const peer = await this.#start(name, namespace);
+    const peer = await this.#start(name, namespace, trial);
     try {
       if (trial.warmUp) await peer.run(trial.run);
       return await peer.run(trial.run);
@@ -123,10 +123,10 @@ class Driver {
     }
   }
 
-  #start(name: PeerName, namespace: BenchNamespace): Promise<Peer> {
+  #start(name: PeerName, namespace: BenchNamespace, trial: Trial): Promise<Peer> {
     const build = this.#builds[name];
     if ('absent' in build) throw new Error(build.absent);
-    return Peer.start(namespace.name, build.argv);
+    return Peer.start(namespace.name, build.argv, trial.keepsMounts);
   }
 }
 

@@ -8,6 +8,7 @@ import { ComputeNode } from '#lib/index';
 import { Kernel } from '#lib/kernel/index';
 
 import { executeOnCnci } from './ours-cnci';
+import { runOnVnics } from './ours-docker';
 import { executeCniCommand } from './ours-cni';
 import { executeFirewall } from './ours-firewall';
 import { describeVnic, microsecondsSince, serve, type Answer, type Command } from './protocol';
@@ -282,6 +283,8 @@ async function executeOnNode(node: ComputeNode, command: Command): Promise<Answe
       return rss(node, command);
     case 'repoint':
       return repoint(node, command);
+    case 'docker-run':
+      return runOnVnics(node, command.n);
     default:
       throw new Error(`unknown command ${command.cmd}`);
   }

@@ -24,8 +24,17 @@ export class Peer {
   }
 
   /** Starts a peer and waits until it is ready. */
-  static async start(namespace: string, argv: readonly string[]): Promise<Peer> {
-    const child = spawn('ip', ['netns', 'exec', namespace, ...argv], { stdio: 'pipe' });
+  static async start(
+    namespace: string,
+    argv: readonly string[],
+    keepsMounts = false,
+  ): Promise<Peer> {
+    // What `ip netns exec` mounts over /sys hides the control groups that a dockerd needs.
+    const enter = keepsMounts
+      ? ['nsenter', `--net=/run/netns/${namespace}`]
+      : ['ip', 'netns', 'exec', namespace];
+    const [command = '', ...args] = [...enter, ...argv];
+    const child = spawn(command, args, { stdio: 'pipe' });
     const peer = new Peer(child);
     if ((await peer.#nextLine()) !== 'ready')
       throw new Error('the peer did not say that it is ready');

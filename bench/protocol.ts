@@ -4,7 +4,15 @@
 
 /** The peers that trials are measured against, and ourselves. */
 export type PeerName =
-  'ours' | 'floor' | 'go' | 'go-iptables' | 'ip-batch' | 'nft-f' | 'iptables' | 'cni-bridge';
+  | 'ours'
+  | 'floor'
+  | 'go'
+  | 'go-iptables'
+  | 'ip-batch'
+  | 'nft-f'
+  | 'iptables'
+  | 'cni-bridge'
+  | 'docker-bridge';
 
 export type CommandName =
   | 'create-worst-vm'
@@ -31,6 +39,7 @@ export type CommandName =
   | 'new-flow'
   | 'new-flow-over'
   | 'established-flow'
+  | 'docker-run'
   | 'cni-add'
   | 'cni-add-ipam'
   | 'cni-add-all'

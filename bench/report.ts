@@ -73,6 +73,7 @@ const COLUMNS: readonly PeerName[] = [
   'ip-batch',
   'nft-f',
   'iptables',
+  'docker-bridge',
 ];
 
 function figureCell(outcome: Outcome, peer: PeerName): string {

@@ -2,6 +2,7 @@
  * The table of trials: what is measured, against whom, and what counts as good enough.
  */
 import type { Command, PeerName } from './protocol';
+import { WITH_DOCKER } from './trials-docker';
 import { ON_CONTAINERS } from './trials-cni';
 
 export type Unit = 'ns' | 'us' | 'ms' | 'MiB';
@@ -28,6 +29,8 @@ export interface Trial {
   readonly count: number;
   /** All peers of a round share one namespace: only for trials that change nothing. */
   readonly readsOnly?: boolean;
+  /** The children see the machine's own /sys, with its control groups. */
+  readonly keepsMounts?: boolean;
   /** Every peer does the same once before it is measured: caches, allocators and compilers are warm. */
   readonly warmUp?: boolean;
   /** Fewer rounds than asked for, where a round is long. */
@@ -384,5 +387,6 @@ export const TRIALS: readonly Trial[] = [
   ...ON_A_CONCENTRATOR,
   ...ON_PORTS,
   ...ON_PACKETS,
+  ...WITH_DOCKER,
   ...ON_CONTAINERS,
 ];

@@ -51,6 +51,8 @@ export type {
   SubnetTopology,
   TunnelEvent,
 } from './compute-node';
+export { DockerPlugin } from './docker';
+export type { DockerPluginOptionsInput as DockerPluginOptions, DockerPluginState } from './docker';
 export { drawMermaid, drawTree } from './draw';
 export type { Drawable, TreeOptions } from './draw';
 export { APIError, FatalError, KernelError, LibsnnetError, isLibsnnetError } from './errors';
@@ -95,4 +97,6 @@ export type {
 } from './model';
 export { describePlan } from './plan';
 export type { DryRun, Plan, Step } from './plan';
+export { LmdbStore } from './store';
+export type { LmdbStoreOptions, StoreChange, StoreProvider } from './store';
 export type { Finding, FindingType } from './topology';

@@ -20,7 +20,10 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const MODES = ['build', 'demo', 'test', 'ci'];
 const HAS_GUESTS = process.arch === 'x64';
 
-/** For each mode: what it adds. A need is a Debian package and how to see that it is there. */
+/**
+ * For each mode: what it adds. A need is a Debian package and how to see that it is there; without one
+ * that is optional, tests are skipped.
+ */
 const NEEDS = {
   build: [
     ['python3', () => hasCommand('python3')],
@@ -45,6 +48,9 @@ const NEEDS = {
     ['tcpdump', () => hasCommand('tcpdump')],
     ['procps', () => hasCommand('sysctl')],
     ['busybox-static', hasStaticBusybox],
+    ['docker.io', () => isInSystem('docker') && isInSystem('dockerd'), 'optional'],
+    ['containerd', () => isInSystem('containerd'), 'optional'],
+    ['runc', () => isInSystem('runc'), 'optional'],
     ...(HAS_GUESTS
       ? [
           ['qemu-system-x86', () => hasCommand('qemu-system-x86_64')],
@@ -88,6 +94,11 @@ function hasCommand(name) {
   return searchPath().some((directory) => existsSync(join(directory, name)));
 }
 
+/** Debian's own: another docker in the PATH may be a client without a daemon. */
+function isInSystem(name) {
+  return ['/usr/bin', '/usr/sbin'].some((directory) => existsSync(join(directory, name)));
+}
+
 /** The package `busybox` is no help: its program needs shared libraries, which a first process lacks. */
 function hasStaticBusybox() {
   const path = searchPath()
@@ -106,22 +117,39 @@ function succeeds(command, args) {
 }
 
 function installPackages(needs) {
-  // A package may be needed for two reasons.
-  const missing = [...new Set(needs.flatMap(([name, isThere]) => (isThere() ? [] : [name])))];
-  if (missing.length === 0) return;
-  const install = ['install', '-y', '-q', '--no-install-recommends', ...missing];
-  if (process.getuid() !== 0 || !hasCommand('apt-get')) {
+  const isOptional = ([, , word]) => word === 'optional';
+  const missing = namesOfMissing(needs.filter((need) => !isOptional(need)));
+  const wanted = namesOfMissing(needs.filter(isOptional));
+  const canInstall = process.getuid() === 0 && hasCommand('apt-get');
+  if (missing.length > 0 && !canInstall) {
     throw new Error(
-      `missing: ${missing.join(' ')} (names as in Debian)\nas root: apt-get ${install.join(' ')}`,
+      `missing: ${missing.join(' ')} (names as in Debian)\nas root: apt-get ${installing(missing).join(' ')}`,
     );
   }
-  console.log(`bootstrap: installing ${missing.join(' ')}`);
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const apt = (args) => spawnSync('apt-get', args, { env, stdio: 'inherit' }).status === 0;
-  // Package lists are fetched only if there are none, or they name what the archive no longer has.
-  if (!apt(install) && !(apt(['update', '-q']) && apt(install))) {
+  if (missing.length > 0 && !aptInstall(missing)) {
     throw new Error(`apt-get could not install ${missing.join(' ')}`);
   }
+  if (wanted.length > 0 && !(canInstall && aptInstall(wanted))) {
+    console.log(`bootstrap: without ${wanted.join(' ')}: the tests that need them are skipped`);
+  }
+}
+
+/** A package may be needed for two reasons. */
+function namesOfMissing(needs) {
+  return [...new Set(needs.flatMap(([name, isThere]) => (isThere() ? [] : [name])))];
+}
+
+function installing(names) {
+  return ['install', '-y', '-q', '--no-install-recommends', ...names];
+}
+
+function aptInstall(names) {
+  console.log(`bootstrap: installing ${names.join(' ')}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const apt = (args) => spawnSync('apt-get', args, { env, stdio: 'inherit' }).status === 0;
+  const install = installing(names);
+  // Package lists are fetched only if there are none, or they name what the archive no longer has.
+  return apt(install) || (apt(['update', '-q']) && apt(install));
 }
 
 // ---------------------------------------------------------------- the working tree

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { addCnciCommands } from './cnci-commands';
 import { addCniCommands } from './cni-commands';
 import { addDemoCommand } from './demo';
+import { addDockerCommand } from './docker-command';
 import { addDoctorCommand } from './doctor-command';
 import { EXIT, explain, SilentFailure } from './failure';
 import { addFirewallCommands } from './firewall-commands';
@@ -48,6 +49,7 @@ function buildProgram(json: boolean): Command {
   addCniCommands(program);
   addTopologyCommand(program);
   addDoctorCommand(program);
+  addDockerCommand(program);
   addDemoCommand(program);
   return program;
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { ComputeNode } from '../compute-node';
-import type { CreatedVnic, DestroyedVnic, TunnelEvent } from '../compute-node';
+import type { ContainerNetwork, CreatedVnic, DestroyedVnic, TunnelEvent } from '../compute-node';
 import { interruptible } from './interrupt';
 import { addHostOptions, toNodeOptions } from './options';
 import { print, printPlan } from './output';
@@ -79,16 +79,36 @@ function withoutDescriptors(result: CreatedVnic): object {
   return { ...result, vnic: Object.fromEntries(vnic) };
 }
 
-function createdLines({ vnic, created, event }: CreatedVnic): string[] {
+function createdLines({ vnic, created, event, container }: CreatedVnic): string[] {
   const lines = [
     `${created ? 'created' : 'there already:'} ${vnic.role} ${vnic.linkName}, ${vnic.ip}, MTU ${String(vnic.mtu)}`,
     `for the workload: ${vnic.interfaceName}${vnic.mac === undefined ? '' : `, MAC ${vnic.mac}`}`,
   ];
-  return [...lines, ...eventLines(event)];
+  const mac = vnic.mac === undefined ? '' : ` --mac-address ${vnic.mac}`;
+  const run =
+    container === undefined
+      ? []
+      : ['then:', `  docker run --net ${container.subnetId} --ip ${vnic.ip}${mac} IMAGE`];
+  return [...lines, ...eventLines(event), ...networkLines(container), ...run];
 }
 
-function destroyedLines({ destroyed, event }: DestroyedVnic): string[] {
-  return [destroyed ? 'destroyed' : 'gone already', ...eventLines(event)];
+function destroyedLines({ destroyed, event, container }: DestroyedVnic): string[] {
+  const head = destroyed ? 'destroyed' : 'gone already';
+  return [head, ...eventLines(event), ...networkLines(container)];
+}
+
+/** For those who run containers by docker. */
+function networkLines(network: ContainerNetwork | undefined): string[] {
+  if (network === undefined || network.kind === 'container-network-info') return [];
+  const { kind, subnetId, bridge, subnet, gateway } = network;
+  if (kind === 'container-network-del') return ['tell docker:', `  docker network rm ${subnetId}`];
+  const name = process.env['SNNET_DOCKER_NAME'] ?? 'snnet';
+  const drivers = `-d ${name} --ipam-driver ${name}`;
+  const addresses = `--subnet ${subnet} --gateway ${gateway}`;
+  return [
+    'tell docker:',
+    `  docker network create ${drivers} ${addresses} --opt bridge=${bridge} ${subnetId}`,
+  ];
 }
 
 function eventLines(event: TunnelEvent | undefined): string[] {

@@ -1,12 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { chmod, chown, lstat, open, readdir } from 'node:fs/promises';
-import { rename, rmdir, unlink } from 'node:fs/promises';
+import { rmdir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import { checkLinks, describeKind, ignoreAbsence, makeDirectory, ownUid, unsafe } from '../files';
+import { checkLinks, describeKind, ignoreAbsence, makeDirectory, ownUid } from '../files';
+import { replaceFile, unsafe } from '../files';
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
+const { O_NOFOLLOW, O_RDONLY } = constants;
 const SEARCHABLE_BY_OTHERS = 0o001;
 
 /**
@@ -57,21 +57,11 @@ export class StateDirectory {
   /** Replaces a file as a whole; false: it had this text already. */
   async write(name: string, text: string): Promise<boolean> {
     if ((await this.read(name)) === text) return false;
-    const temporary = join(this.path, `.${name}.${randomBytes(6).toString('hex')}`);
-    const file = await open(temporary, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600);
-    try {
-      await file.writeFile(text);
-      if (this.#group !== undefined) {
-        await file.chown(ownUid(), this.#group);
-        await file.chmod(0o640);
-      }
-      await rename(temporary, join(this.path, name));
-    } catch (error) {
-      await unlink(temporary).catch(ignoreAbsence);
-      throw error;
-    } finally {
-      await file.close();
-    }
+    await replaceFile(join(this.path, name), text, async (file) => {
+      if (this.#group === undefined) return;
+      await file.chown(ownUid(), this.#group);
+      await file.chmod(0o640);
+    });
     return true;
   }
 

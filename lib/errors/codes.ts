@@ -249,6 +249,19 @@ export const ERROR_CODES = {
     remedy:
       'Read the cause; the next round asks again. To look at other users’ processes takes CAP_SYS_PTRACE, in the host’s PID namespace.',
   },
+  SNNET_STORE_FAILED: {
+    class: 'APIError',
+    summary: 'The store cannot be opened, read or written',
+    when: 'The embedded database of a plugin or an agent refuses: its disk is full or read-only, its file is damaged, or its program is not installed; `detail` holds its own words.',
+    remedy:
+      'Make room, or the directory writable, and call again; nothing of the refused change was kept.',
+  },
+  SNNET_ADDRESS_TAKEN: {
+    class: 'APIError',
+    summary: 'The port to listen on is not to be had',
+    when: 'Another process listens on the port, or the address is not one of this machine.',
+    remedy: 'End the other process, most often a second instance, or choose another port.',
+  },
   SNNET_ADDON_MISSING: {
     class: 'APIError',
     summary: 'The native addon cannot be loaded',

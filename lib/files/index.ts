@@ -9,3 +9,4 @@ export {
   ownUid,
   unsafe,
 } from './directory';
+export { replaceFile } from './replace-file';

@@ -101,6 +101,7 @@ export {
 export type { Neighbor, NeighborContext, Neighborhood, NeighborInput } from './neighbors';
 export { parseNetns, parseNodeOptions, parsePort } from './node-options';
 export type { NodeOptions, NodeOptionsInput } from './node-options';
+export { parsePath } from './path';
 export { parseBoolean, parseChoice, parseInteger, parseList, refuse } from './refuse';
 export type { IntegerRange, Parser } from './refuse';
 export { parseRepointConfig } from './repoint-config';

@@ -42,7 +42,14 @@ const CAPABILITIES = {
     probe: () => succeeds(['unshare', '--net', 'iptables-legacy', '-S'], ''),
   },
   valgrind: program('valgrind'),
-  docker: program('docker'),
+  // Not any docker: Debian's, with its daemon, and what it runs containers with.
+  docker: {
+    reason: 'no-docker',
+    probe: () =>
+      isRealRoot() &&
+      ['docker', 'dockerd', 'containerd', 'runc'].every((name) => isInSystem(name)) &&
+      succeeds(['unshare', '--mount', 'true'], ''),
+  },
   gdb: program('gdb'),
   strace: program('strace'),
   gcc: program('gcc'),

@@ -2,6 +2,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { PACKAGE_ROOT, runChild } from '../support/child';
+import { Dockerd, IMAGE } from '../support/dockerd';
 import { needs } from '../support/reasons';
 import { run } from '../support/run';
 import { Sandbox } from '../support/sandbox';
@@ -113,6 +114,28 @@ needs('nftables')('firewall maps a port and an address, and undoes it all', asyn
   expect(output).toContain('public 192.0.2.77 on eth0 <-> 172.16.1.5\n');
   expect(output).toMatch(/removed true forwarding false\n$/);
 });
+
+needs('docker', 'vxlan')(
+  'docker runs a container on a VNIC, and leaves nothing',
+  async () => {
+    await using box = await Sandbox.open();
+    const ns = await uplinked(box);
+    await using dockerd = await Dockerd.open(ns);
+    const file = join(PACKAGE_ROOT, 'dist-test', 'examples', 'docker.js');
+    const env = {
+      SNNET_NETNS: '/proc/self/ns/net',
+      SNNET_IMAGE: IMAGE,
+      SNNET_DOCKER: '/usr/bin/docker',
+    };
+    const { stdout } = await dockerd.exec([process.execPath, file], { env });
+    expect(stdout).toContain('tell the concentrator tunnel-add 172.16.1.0/24\n');
+    expect(stdout).toMatch(/eth0.* mtu 14\d\d /);
+    expect(stdout).toContain('link/ether 02:00:ac:10:01:05');
+    expect(stdout).toContain('inet 172.16.1.5/24');
+    expect(stdout).toMatch(/tell the concentrator tunnel-del 172.16.1.0\/24\nVNICs left 0\n$/);
+  },
+  60_000,
+);
 
 needs('tap')('adopt-go-topology finds what another library made', async () => {
   await using box = await Sandbox.open();

@@ -1,0 +1,32 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { open, rename, unlink } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+import { ignoreAbsence } from './directory';
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+
+/**
+ * Replaces a file as a whole: readers see the old one or the new one. It is readable for its owner
+ * alone, unless `prepare` sees to it, before anybody can find it.
+ */
+export async function replaceFile(
+  path: string,
+  text: string,
+  prepare?: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
+  const file = await open(temporary, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600);
+  try {
+    await file.writeFile(text);
+    await prepare?.(file);
+    await rename(temporary, path);
+  } catch (error) {
+    await unlink(temporary).catch(ignoreAbsence);
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
