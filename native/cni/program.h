@@ -4,6 +4,8 @@
 #include <sys/types.h>
 
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cni/io.h"
@@ -22,6 +24,8 @@ class Program {
 
   Program(Program&& other) noexcept : pid_(std::exchange(other.pid_, 0)) {}
   Program& operator=(Program&&) = delete;
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
   ~Program();
 
   // The status that it ended with, 128 + the signal's number where one ended it.
