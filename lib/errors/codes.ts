@@ -236,6 +236,54 @@ export const ERROR_CODES = {
     remedy:
       'Look who made it; remove it, or choose another `stateDir` in a directory that only root can change and everybody may pass.',
   },
+  SNNET_SSNTP_MALFORMED: {
+    class: 'APIError',
+    summary: 'What an SSNTP peer sent cannot be read',
+    when: 'The bytes are no gob stream, or no frame of the protocol, or a frame that has no place there.',
+    remedy: 'Look what runs at the other end; the connection has been closed.',
+  },
+  SNNET_SSNTP_TOO_LARGE: {
+    class: 'APIError',
+    summary: 'An SSNTP frame is too large',
+    when: 'A frame, sent or received, has more bytes than `maxFrameBytes`.',
+    remedy: 'Send less in one frame, or raise `maxFrameBytes` at both ends.',
+  },
+  SNNET_SSNTP_CERTIFICATE: {
+    class: 'APIError',
+    summary: 'The certificate of an SSNTP peer is not acceptable',
+    when: 'The peer shows no certificate, or one that is expired, was issued by another authority, or is not for the name that was dialled.',
+    remedy: 'Compare what `detail` says with the certificates at both ends, and issue a new one.',
+  },
+  SNNET_SSNTP_ROLE: {
+    class: 'APIError',
+    summary: 'An SSNTP peer claims a role that its certificate does not grant',
+    when: 'The role in CONNECT or CONNECTED is not among the extended key usages of the peer’s certificate, or a server is no server.',
+    remedy: 'Issue the peer a certificate with the role that it is to play.',
+  },
+  SNNET_SSNTP_REFUSED: {
+    class: 'APIError',
+    summary: 'The SSNTP server refused the connection',
+    when: 'The server answered CONNECT with an error.',
+    remedy: 'Read the server’s log; after ConnectionAborted, check the roles of the certificate.',
+  },
+  SNNET_SSNTP_UNREACHABLE: {
+    class: 'APIError',
+    summary: 'The SSNTP peer cannot be reached',
+    when: 'A connection cannot be made, is closed by the peer, or breaks; or there is none at the moment to send on.',
+    remedy: 'A client dials again by itself; send again once it has connected: nothing is kept.',
+  },
+  SNNET_SSNTP_STALLED: {
+    class: 'APIError',
+    summary: 'The SSNTP peer does not read or answer in time',
+    when: 'A frame could not be handed over within `writeTimeoutMs`, too much waits to be sent, or the handshake took too long.',
+    remedy: 'Look at the peer and the network between; the connection has been closed.',
+  },
+  SNNET_SSNTP_LISTEN: {
+    class: 'APIError',
+    summary: 'The SSNTP server cannot listen',
+    when: 'The address is not one of this machine, or another program has the port; `cause` says which.',
+    remedy: 'Choose another address or port, or end the program that has it.',
+  },
   SNNET_ADDON_MISSING: {
     class: 'APIError',
     summary: 'The native addon cannot be loaded',

@@ -1,0 +1,1 @@
+export { FrameDecoder, FrameEncoder } from './ssntp';

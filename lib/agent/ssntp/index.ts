@@ -1,0 +1,16 @@
+export { FrameDecoder, MOST_FRAME_BYTES } from './frame-decoder';
+export { FrameEncoder } from './frame-encoder';
+export { nameFrame, parseMessage } from './frames';
+export type { SsntpFrame, SsntpMessage } from './frames';
+export { FRAME_TYPES, OPERANDS, ROLE_NAMES, ROLES, rolesOfBits, rolesOfUsages } from './numbers';
+export type { SsntpFrameType, SsntpOperand, SsntpRole } from './numbers';
+export { NIL_UUID } from './uuid';
+export type {
+  ConnectedFrame,
+  ConnectFrame,
+  PlainFrame,
+  SsntpTime,
+  SsntpTrace,
+  SsntpTraceNode,
+  WireFrame,
+} from './wire-frame';
