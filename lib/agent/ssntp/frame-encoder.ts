@@ -1,3 +1,4 @@
+import { APIError } from '../../errors';
 import {
   CONNECT_DEFINITIONS,
   CONNECT_ID,
@@ -30,15 +31,26 @@ const DEFINITIONS: Readonly<Record<WireFrame['kind'], Uint8Array>> = {
 export class FrameEncoder {
   readonly #defined = new Set<WireFrame['kind']>();
   readonly #writer = new FieldWriter();
+  readonly #most: number;
 
+  constructor(mostFrameBytes = Infinity) {
+    this.#most = mostFrameBytes;
+  }
+
+  /** Throws for a frame that is too large, and then has not begun to send it. */
   encode(frame: WireFrame): Buffer {
     const writer = this.#writer;
     writer.begin();
     if (frame.kind === 'frame') writePlain(writer, frame);
     else writeHandshake(writer, frame);
     const isFirst = !this.#defined.has(frame.kind);
-    if (isFirst) this.#defined.add(frame.kind);
-    return writer.finish(isFirst ? DEFINITIONS[frame.kind] : NO_BYTES);
+    const bytes = writer.finish(isFirst ? DEFINITIONS[frame.kind] : NO_BYTES);
+    if (bytes.length > this.#most) {
+      const detail = `it has ${bytes.length} bytes; at most ${this.#most} are allowed`;
+      throw new APIError('SNNET_SSNTP_TOO_LARGE', { operation: 'send', detail });
+    }
+    this.#defined.add(frame.kind);
+    return bytes;
   }
 }
 

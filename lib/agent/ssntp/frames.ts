@@ -1,4 +1,3 @@
-import { APIError } from '../../errors';
 import { refuse, withOperation } from '../../model';
 import { FRAME_TYPES, OPERANDS } from './numbers';
 import type { SsntpFrameType, SsntpOperand } from './numbers';
@@ -75,13 +74,6 @@ export function parsePayload(value: unknown, field: string): Uint8Array {
   if (value === undefined) return NO_BYTES;
   if (typeof value === 'string') return Buffer.from(value);
   return value instanceof Uint8Array ? value : refuse(value, field, 'bytes or text');
-}
-
-/** Refuses a payload with which the frame would be too large for its receiver. */
-export function checkSize(encoded: Uint8Array, most: number): void {
-  if (encoded.length <= most) return;
-  const detail = `a frame of ${encoded.length} bytes was to be sent; at most ${most} are allowed`;
-  throw new APIError('SNNET_SSNTP_TOO_LARGE', { operation: 'send', detail });
 }
 
 function parseOperand(message: SsntpMessage): number {
