@@ -25,12 +25,7 @@ const LEAST_RSA_BITS = 2048;
  * What OpenSSL says of a good certificate made by ciao-cert: its usages name neither servers nor clients,
  * and the subject is the authority's, so that it seems to be its own issuer. Every other complaint stands.
  */
-const CURABLE: ReadonlySet<string> = new Set([
-  'INVALID_PURPOSE',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-]);
+const CURABLE: ReadonlySet<string> = new Set(['INVALID_PURPOSE', 'DEPTH_ZERO_SELF_SIGNED_CERT']);
 
 /** Parses one end's certificate with its key, and the authority's certificate. */
 export function parseCredentials(certificate: string, ca: string): Credentials {
@@ -130,7 +125,8 @@ function isFor(certificate: X509Certificate, name: string): boolean {
 
 /** Node calls the extended key usages so; there are none where it gives nothing. */
 function usagesOf(certificate: X509Certificate): readonly string[] {
-  return (certificate.keyUsage as readonly string[] | undefined) ?? [];
+  const usages: unknown = certificate.keyUsage;
+  return Array.isArray(usages) ? usages.map(String) : [];
 }
 
 function readCertificates(pem: string, field: string): readonly X509Certificate[] {

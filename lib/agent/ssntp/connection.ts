@@ -52,10 +52,10 @@ export class Connection {
     });
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    socket.on('error', (cause) => {
+    socket.on('error', (cause: Error) => {
       this.#reason ??= unreachable(cause.message, cause);
     });
-    socket.on('data', (chunk) => {
+    socket.on('data', (chunk: Buffer) => {
       this.#decoder.feed(chunk);
       this.#pump();
     });

@@ -66,7 +66,6 @@ export const FRAME_DEFINITIONS = Buffer.concat([
   ),
 ]);
 
-// eslint-disable-next-line max-params -- one call per type, all alike
 function define(id: number, name: string, kind: number, describe: Describe): Buffer {
   const writer = new GobWriter();
   writer.begin();

@@ -84,7 +84,6 @@ function secured(socket: TLSSocket, connection: Connection): Promise<void> {
   });
 }
 
-// eslint-disable-next-line max-params -- one step of `dial`, cut off for its length
 async function shakeHands(
   socket: TLSSocket,
   connection: Connection,

@@ -73,13 +73,19 @@ class FieldWriter extends GobWriter {
   }
 
   numberField(value: number): void {
-    if (value === 0) return this.absent();
+    if (value === 0) {
+      this.absent();
+      return;
+    }
     this.field();
     this.uint(value);
   }
 
   bytesField(value: Uint8Array | undefined): void {
-    if (value === undefined || value.length === 0) return this.absent();
+    if (value === undefined || value.length === 0) {
+      this.absent();
+      return;
+    }
     this.field();
     this.bytes(value);
   }

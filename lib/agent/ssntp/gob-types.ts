@@ -63,7 +63,10 @@ export class TypeTable {
   skip(reader: GobReader, id: number, depth = 0): void {
     if (depth > DEEPEST) malformed('values are nested too deeply');
     const type = this.#types.get(id);
-    if (type === undefined) return skipBasic(reader, id);
+    if (type === undefined) {
+      skipBasic(reader, id);
+      return;
+    }
     switch (type.kind) {
       case 'opaque':
         reader.bytes();

@@ -129,7 +129,7 @@ export class SsntpServer implements AsyncIterable<SsntpServerEvent>, AsyncDispos
   async #listen(): Promise<void> {
     const { host, port } = this.#options;
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (cause) => {
+      this.#server.once('error', (cause: Error) => {
         const detail = cause.message;
         reject(new APIError('SNNET_SSNTP_LISTEN', { operation: 'listen', detail, cause }));
       });
@@ -138,7 +138,7 @@ export class SsntpServer implements AsyncIterable<SsntpServerEvent>, AsyncDispos
     const bound = this.#server.address() as AddressInfo;
     this.#address = endpoint(bound.address, bound.port);
     this.#server.removeAllListeners('error');
-    this.#server.on('error', ({ message }) => {
+    this.#server.on('error', ({ message }: Error) => {
       this.#options.logger.error('the server cannot accept', { reason: message });
     });
   }

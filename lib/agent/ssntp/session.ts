@@ -13,7 +13,6 @@ export class SsntpSession {
   readonly #connection: Connection;
   readonly #sender: string;
 
-  // eslint-disable-next-line max-params -- made in one place, by the server
   constructor(uuid: string, roles: readonly SsntpRole[], connection: Connection, sender: string) {
     this.uuid = uuid;
     this.roles = roles;

@@ -51,19 +51,19 @@ const trace = fc.record(
   { requiredKeys: ['pathLength', 'path'] },
 );
 const frame: fc.Arbitrary<WireFrame> = fc.oneof(
-  fc.record({ kind: fc.constant('connect' as const), type: fc.constant(0), ...header, ...ends }),
+  fc.record({ kind: fc.constant('connect'), type: fc.constant(0), ...header, ...ends }),
   fc.record({
-    kind: fc.constant('connected' as const),
+    kind: fc.constant('connected'),
     type: fc.constant(1),
     ...header,
     ...ends,
     payload,
   }),
   fc.record(
-    { kind: fc.constant('frame' as const), type: byte, ...header, origin: uuid, payload, trace },
+    { kind: fc.constant('frame'), type: byte, ...header, origin: uuid, payload, trace },
     { requiredKeys: ['kind', 'type', 'major', 'minor', 'operand', 'origin', 'payload'] },
   ),
-) as fc.Arbitrary<WireFrame>;
+);
 
 function readAll(decoder: FrameDecoder): WireFrame[] {
   const frames: WireFrame[] = [];

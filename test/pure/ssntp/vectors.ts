@@ -30,7 +30,8 @@ export interface Vector {
 }
 
 function readJson(name: string): readonly Record<string, string>[] {
-  return JSON.parse(readFileSync(join(FIXTURES, name), 'utf8'));
+  const text = readFileSync(join(FIXTURES, name), 'utf8');
+  return JSON.parse(text) as readonly Record<string, string>[];
 }
 
 /** Frames between unmodified programs of the original. */
