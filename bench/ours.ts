@@ -9,6 +9,7 @@ import { Kernel } from '#lib/kernel/index';
 
 import { executeOnCnci } from './ours-cnci';
 import { executeFirewall } from './ours-firewall';
+import { executeOnFrames } from './ours-ssntp';
 import { describeVnic, microsecondsSince, serve, type Answer, type Command } from './protocol';
 
 const CALLERS = 128;
@@ -297,7 +298,10 @@ const openNode = (): Promise<ComputeNode> =>
 async function main(): Promise<void> {
   let node: ComputeNode | undefined;
   await serve(async (command) => {
-    const elsewhere = (await executeFirewall(command)) ?? (await executeOnCnci(command));
+    const elsewhere =
+      executeOnFrames(command) ??
+      (await executeFirewall(command)) ??
+      (await executeOnCnci(command));
     if (elsewhere !== undefined) return elsewhere;
     node ??= await openNode();
     return executeOnNode(node, command);

@@ -29,7 +29,9 @@ export type CommandName =
   | 'readopt'
   | 'new-flow'
   | 'new-flow-over'
-  | 'established-flow';
+  | 'established-flow'
+  | 'ssntp-write'
+  | 'ssntp-read';
 
 export interface Command {
   readonly cmd: CommandName;

@@ -378,9 +378,21 @@ const ON_PACKETS: readonly Trial[] = [
   },
 ];
 
+/** Nothing but bytes: no peer has an interest in them. */
+const ON_FRAMES: readonly Trial[] = (['write', 'read'] as const).map((way) => ({
+  name: `ssntp-codec-${way}`,
+  unit: 'us',
+  what: `a frame of 285 bytes of payload is ${way === 'write' ? 'written' : 'read'}`,
+  run: command(`ssntp-${way}`, 100_000),
+  peers: ['ours'],
+  count: 100_000,
+  targets: [absolute(20, 'at least 50,000 frames/s')],
+}));
+
 export const TRIALS: readonly Trial[] = [
   ...ON_LINKS,
   ...ON_A_CONCENTRATOR,
   ...ON_PORTS,
   ...ON_PACKETS,
+  ...ON_FRAMES,
 ];

@@ -18,6 +18,34 @@ import {
 const pair = PAIRS.openssl;
 
 describe('a server', () => {
+  test('refuses what is no message, by the name of the field', async () => {
+    await using server = await listen(pair);
+    await using client = open(pair, server.address.port);
+    await next(clientEvents(client), 'connected');
+    const good = { type: 'EVENT', operand: 'TenantAdded' };
+    const bad: readonly (readonly [string, unknown])[] = [
+      ['message', null],
+      ['type', { ...good, type: 'NOISE' }],
+      ['operand', { ...good, operand: 'CONNECT' }],
+      ['operand', { ...good, operand: 256 }],
+      ['payload', { ...good, payload: 7 }],
+      ['origin', { ...good, origin: 'me' }],
+      ['trace.path', { ...good, trace: { pathLength: 0, path: 3 } }],
+      ['trace.path[0].uuid', { ...good, trace: { pathLength: 1, path: [{ uuid: '', role: 0 }] } }],
+      [
+        'trace.start.seconds',
+        { ...good, trace: { pathLength: 0, path: [], start: { seconds: 0.5, nanoseconds: 0 } } },
+      ],
+    ];
+    for (const [field, message] of bad) {
+      await expect(client.send(message as never)).rejects.toMatchObject({
+        code: 'SNNET_INPUT_INVALID',
+        operation: 'send',
+        field,
+      });
+    }
+  });
+
   test('keeps the newer of two sessions with one UUID', async () => {
     await using server = await listen(pair);
     const uuid = randomUUID();

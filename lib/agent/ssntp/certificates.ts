@@ -54,7 +54,7 @@ export function rolesOf(certificate: X509Certificate): readonly SsntpRole[] {
 }
 
 /**
- * The certificate of the other end, or an error: what OpenSSL accepts, or what passes every check of
+ * The roles of the other end, or an error. Accepted is what OpenSSL accepts, and what passes every check of
  * ours where it complains about what ciao-cert's certificates cannot help.
  *
  * @param dialled - The name or address of the server that was meant; a client has none.
@@ -63,22 +63,18 @@ export function acceptPeer(
   socket: TLSSocket,
   credentials: Credentials,
   dialled?: string,
-): X509Certificate {
-  const certificate = socket.getPeerX509Certificate();
-  if (certificate === undefined) return unacceptable('it shows none');
-  // With a name dialled this includes the name.
-  if (socket.authorized) return certificate;
-  const complaint = String(socket.authorizationError);
-  if (!CURABLE.has(complaint)) return unacceptable(complaint);
-  const now = Date.now();
-  const anchor = credentials.anchors.find((candidate) => isIssuer(candidate, certificate));
-  if (anchor === undefined) return unacceptable(`no authority of ours issued it (${complaint})`);
-  checkAnchor(anchor, now);
-  checkLeaf(certificate, now);
-  if (dialled !== undefined && !isFor(certificate, dialled)) {
-    unacceptable(`it is not for ${dialled}, but for ${certificate.subjectAltName ?? 'nobody'}`);
+): readonly SsntpRole[] {
+  try {
+    const certificate = socket.getPeerX509Certificate();
+    if (certificate === undefined) return unacceptable('it shows none');
+    // With a name dialled this includes the name.
+    if (!socket.authorized) judge(certificate, socket, credentials, dialled);
+    return rolesOf(certificate);
+  } catch (cause) {
+    if (cause instanceof APIError) throw cause;
+    // What is strange enough to make the checks throw is strange enough to be refused.
+    throw new APIError('SNNET_SSNTP_CERTIFICATE', { detail: 'it cannot be read', cause });
   }
-  return certificate;
 }
 
 /** The names of the authority's certificate: where its scheduler may run. */
@@ -87,6 +83,25 @@ export function namesOf(anchors: readonly X509Certificate[]): readonly string[] 
   const of = (kind: string): string[] =>
     names.filter((name) => name.startsWith(kind)).map((name) => name.slice(kind.length));
   return [...of('IP Address:'), ...of('DNS:').filter((name) => /^[\w.-]+$/.test(name))];
+}
+
+/** Throws unless every check that OpenSSL would have made is passed. */
+function judge(
+  certificate: X509Certificate,
+  socket: TLSSocket,
+  { anchors }: Credentials,
+  dialled: string | undefined,
+): void {
+  const complaint = String(socket.authorizationError);
+  if (!CURABLE.has(complaint)) unacceptable(complaint);
+  const now = Date.now();
+  const anchor = anchors.find((candidate) => isIssuer(candidate, certificate));
+  if (anchor === undefined) return unacceptable(`no authority of ours issued it (${complaint})`);
+  checkAnchor(anchor, now);
+  checkLeaf(certificate, now);
+  if (dialled !== undefined && !isFor(certificate, dialled)) {
+    unacceptable(`it is not for ${dialled}, but for ${certificate.subjectAltName ?? 'nobody'}`);
+  }
 }
 
 function checkAnchor(anchor: X509Certificate, now: number): void {

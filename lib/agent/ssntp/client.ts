@@ -10,9 +10,10 @@ import { asOurs, plainFrames, unreachable } from './connection';
 import type { Connection } from './connection';
 import { dial, isFinal } from './dial';
 import type { Dialled, DialOptions, SsntpPeer } from './dial';
-import { parseMessage } from './frames';
-import type { SsntpFrame, SsntpMessage } from './frames';
+import type { SsntpFrame } from './frames';
 import { Mailbox } from './mailbox';
+import { parseMessage } from './message';
+import type { SsntpMessage } from './message';
 import { endpoint, parseClientOptions } from './options';
 import type { Endpoint, SsntpClientOptions } from './options';
 

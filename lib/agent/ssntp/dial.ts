@@ -3,7 +3,7 @@ import { checkServerIdentity, connect } from 'node:tls';
 import type { SecureContext, TLSSocket } from 'node:tls';
 
 import { APIError } from '../../errors';
-import { acceptPeer, rolesOf } from './certificates';
+import { acceptPeer } from './certificates';
 import { asOurs, Connection, unreachable } from './connection';
 import { within } from './deadline';
 import {
@@ -90,7 +90,7 @@ async function shakeHands(
   { host, port }: Endpoint,
   { credentials, roles, uuid }: DialOptions,
 ): Promise<Dialled> {
-  const granted = rolesOf(acceptPeer(socket, credentials, host));
+  const granted = acceptPeer(socket, credentials, host);
   // Not waited for: a server that has judged our certificate may have closed already, and says why.
   connection
     .send({

@@ -18,7 +18,7 @@ import { parseCredentials, parsePem } from './certificates';
 import type { Credentials } from './certificates';
 import type { ConnectionLimits } from './connection';
 import { MOST_FRAME_BYTES } from './frame-decoder';
-import { parsePayload } from './frames';
+import { parsePayload } from './message';
 import { ROLE_NAMES } from './numbers';
 import type { SsntpRole } from './numbers';
 import { parseUuid } from './uuid';

@@ -6,12 +6,12 @@ import type { Server, TLSSocket } from 'node:tls';
 import { APIError } from '../../errors';
 import { parseCallOptions } from '../../model';
 import type { CallOptionsInput } from '../../model';
-import { acceptPeer, rolesOf } from './certificates';
+import { acceptPeer } from './certificates';
 import { asOurs, Connection, plainFrames, unreachable } from './connection';
 import { within } from './deadline';
-import { parsePayload } from './frames';
 import type { SsntpFrame } from './frames';
 import { Mailbox } from './mailbox';
+import { parsePayload } from './message';
 import {
   bitsOfRoles,
   CONNECT,
@@ -156,7 +156,7 @@ export class SsntpServer implements AsyncIterable<SsntpServerEvent>, AsyncDispos
     const { credentials, handshakeTimeoutMs, limits, logger } = this.#options;
     const connection = new Connection(socket, limits);
     try {
-      const granted = rolesOf(acceptPeer(socket, credentials));
+      const granted = acceptPeer(socket, credentials);
       const frame = await within(handshakeTimeoutMs, connection, () => connection.receiveOne());
       const session = this.#judge(frame, granted, connection);
       if (session !== undefined) this.#welcome(session, connection);

@@ -1,8 +1,8 @@
 import type { APIError } from '../../errors';
 import type { Connection } from './connection';
 import { unreachable } from './connection';
-import { parseMessage } from './frames';
-import type { SsntpMessage } from './frames';
+import { parseMessage } from './message';
+import type { SsntpMessage } from './message';
 import type { SsntpRole } from './numbers';
 
 /** One client of a server, from CONNECTED until it goes. */
