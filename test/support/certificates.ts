@@ -21,6 +21,8 @@ export interface CertificateOptions {
   readonly issuer?: Authority;
   readonly isCa?: boolean;
   readonly rsaBits?: number;
+  /** What it is for beside its roles. Default: as its family has it. */
+  readonly usages?: readonly string[];
 }
 
 export interface Authority {
@@ -41,6 +43,11 @@ const INTEGER = 0x02;
 const OCTETS = 0x04;
 const BITS = 0x03;
 const DAY_MS = 86_400_000;
+/** Any; servers and clients. */
+const USAGES: Readonly<Record<Family, readonly string[]>> = {
+  ciao: ['2.5.29.37.0'],
+  openssl: ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2'],
+};
 
 /** A certificate; without an issuer it is its own. */
 export function issue(options: CertificateOptions): Issued {
@@ -100,7 +107,7 @@ function attribute(type: string, value: string): Buffer {
 
 function extensionsOf(options: CertificateOptions, family: Family): readonly Buffer[] {
   const usages = [
-    ...(family === 'ciao' ? ['2.5.29.37.0'] : ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2']),
+    ...(options.usages ?? USAGES[family]),
     ...options.roles.map((role) => `1.3.6.1.4.1.343.8.${role}`),
   ];
   const isCa = options.isCa === true;

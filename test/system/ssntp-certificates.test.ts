@@ -103,6 +103,7 @@ describe.each(['ciao', 'openssl'] as const)('with certificates as of %s', (famil
     ['has expired', { from: -9, to: -1 }],
     ['is not valid yet', { from: 1 }],
     ['is from another authority', { issuer: authority(family) }],
+    ['is for servers only', { usages: ['1.3.6.1.5.5.7.3.1'] }],
     ['was issued by another client', { issuer: pair.agent }],
   ];
 
