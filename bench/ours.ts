@@ -11,6 +11,7 @@ import { executeOnCnci } from './ours-cnci';
 import { runOnVnics } from './ours-docker';
 import { executeCniCommand } from './ours-cni';
 import { executeFirewall } from './ours-firewall';
+import { executeOnFrames } from './ours-ssntp';
 import { describeVnic, microsecondsSince, serve, type Answer, type Command } from './protocol';
 
 const CALLERS = 128;
@@ -302,6 +303,7 @@ async function main(): Promise<void> {
   let node: ComputeNode | undefined;
   await serve(async (command) => {
     const elsewhere =
+      executeOnFrames(command) ??
       (await executeFirewall(command)) ??
       (await executeOnCnci(command)) ??
       (await executeCniCommand(command));

@@ -46,7 +46,9 @@ export type CommandName =
   | 'cni-add-all-ipam'
   | 'cni-del'
   | 'cni-del-ipam'
-  | 'cni-rss';
+  | 'cni-rss'
+  | 'ssntp-write'
+  | 'ssntp-read';
 
 export interface Command {
   readonly cmd: CommandName;

@@ -4,6 +4,7 @@
 import type { Command, PeerName } from './protocol';
 import { WITH_DOCKER } from './trials-docker';
 import { ON_CONTAINERS } from './trials-cni';
+import { ON_FRAMES } from './trials-ssntp';
 
 export type Unit = 'ns' | 'us' | 'ms' | 'MiB';
 
@@ -389,4 +390,5 @@ export const TRIALS: readonly Trial[] = [
   ...ON_PACKETS,
   ...WITH_DOCKER,
   ...ON_CONTAINERS,
+  ...ON_FRAMES,
 ];

@@ -1,3 +1,20 @@
+export { SsntpClient, SsntpServer } from './agent';
+export type {
+  SsntpClientEvent,
+  SsntpClientOptions,
+  SsntpFrame,
+  SsntpFrameType,
+  SsntpMessage,
+  SsntpOperand,
+  SsntpPeer,
+  SsntpRole,
+  SsntpServerEvent,
+  SsntpServerOptions,
+  SsntpSession,
+  SsntpTime,
+  SsntpTrace,
+  SsntpTraceNode,
+} from './agent';
 export { formatAlias, parseAlias } from './alias';
 export type { ParsedAlias } from './alias';
 export {
