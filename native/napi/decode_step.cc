@@ -23,7 +23,7 @@ constexpr uint32_t kMaxIndex = 0x7fffffff;
 constexpr uint32_t kMaxVni = 0xffffff;
 constexpr uint32_t kMaxU32 = 0xffffffff;
 constexpr uint32_t kMaxUser = 0xfffffffe;  // the last stands for nobody
-constexpr uint32_t kMaxQueues = 256;  // MAX_TAP_QUEUES
+constexpr uint32_t kMaxQueues = 256;       // MAX_TAP_QUEUES
 
 uint32_t Index(const Reader& from, const char* name = "ifindex") {
   return from.Number(name, 1, kMaxIndex);
