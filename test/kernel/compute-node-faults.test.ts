@@ -64,6 +64,8 @@ for (const { mode, test } of KINDS) {
           const failed = saboteur.plans[tolerated]?.steps[step]?.step;
           if (failed?.tolerate?.includes(errno) === true) {
             expect(outcome).toMatchObject({ created: true });
+            await node.destroyVnic(config);
+            await node.settle();
           } else {
             expect(outcome).toMatchObject({
               operation: 'createVnic',
