@@ -25,6 +25,11 @@ const TOO_SLOW_FOR_GUESTS = [
   'kernel/original-costs',
   // An emulator in the emulator.
   'kernel/vm',
+  'kernel/compute-node-calls',
+  'kernel/compute-node-races',
+  'kernel/original-bugs',
+  'kernel/sandbox',
+  'kernel/watching',
   'kernel/cni.*',
   'kernel/audit',
   'kernel/liveness',
