@@ -1,17 +1,16 @@
 /** Containerd, by its own client and as Kubernetes drives it, with our plugin. */
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { credentials, loadPackageDefinition } from '@grpc/grpc-js';
 import type { Client, ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { PACKAGE_ROOT } from '../support/child';
 import { needs } from '../support/reasons';
+import { PAUSE, startContainerd } from './helpers/containerd';
 import { makeImageArchive } from './helpers/image-archive';
 import { RuntimeBed } from './helpers/runtime-bed';
 
 const containerdTest = needs('real-root', 'containerd', 'cni-plugins', 'busybox', 'vxlan');
 const IMAGE = 'localhost/bb:1';
-const PAUSE = 'localhost/pause:1';
 
 class Containerd {
   readonly #bed: RuntimeBed;
@@ -23,26 +22,7 @@ class Containerd {
   }
 
   static async start(bed: RuntimeBed): Promise<Containerd> {
-    const config = join(bed.directory, 'config.toml');
-    const socketPath = join(bed.directory, 'containerd.sock');
-    writeFileSync(
-      config,
-      `version = 2
-root = "${join(bed.directory, 'root')}"
-state = "/run/containerd-state"
-[grpc]
-address = "${socketPath}"
-[plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "${PAUSE}"
-restrict_oom_score_adj = true
-[plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = "${bed.plugins}"
-conf_dir = "${bed.networks}"
-[plugins."io.containerd.grpc.v1.cri".containerd]
-snapshotter = "native"
-`,
-    );
-    await bed.start(['containerd', '-c', config], /containerd successfully booted/);
+    const socketPath = await startContainerd(bed);
     const containerd = new Containerd(bed, socketPath);
     const rootfs = await bed.rootfs();
     for (const [name, entrypoint] of [

@@ -9,11 +9,11 @@ import type { AuditedVnic, Liveness } from '#lib/audit/index';
 import { PACKAGE_ROOT } from '../support/child';
 import { needs } from '../support/reasons';
 import { patience, until } from '../support/run';
+import { PAUSE, startContainerd } from './helpers/containerd';
 import { makeImageArchive } from './helpers/image-archive';
 import { RuntimeBed } from './helpers/runtime-bed';
 
 const IMAGE = 'localhost/bb:1';
-const PAUSE = 'localhost/pause:1';
 
 /** Which of these containers the provider calls alive. */
 async function aliveAmong(liveness: Liveness, ids: readonly string[]): Promise<string[]> {
@@ -144,7 +144,7 @@ needs(
   async () => {
     await using bed = await RuntimeBed.open();
     bed.network('web', { ipam: bed.hostLocal(20, 21) });
-    const socket = await startContainerd(bed);
+    const socket = await startWithPause(bed);
     const { call, close } = connectCri(socket);
     try {
       const [first, second] = [await call.run(bed, 'pod1'), await call.run(bed, 'pod2')];
@@ -177,27 +177,8 @@ needs(
   120_000,
 );
 
-async function startContainerd(bed: RuntimeBed): Promise<string> {
-  const file = (name: string): string => join(bed.directory, name);
-  const socket = file('containerd.sock');
-  writeFileSync(
-    file('config.toml'),
-    `version = 2
-root = "${file('root')}"
-state = "/run/containerd-state"
-[grpc]
-address = "${socket}"
-[plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "${PAUSE}"
-restrict_oom_score_adj = true
-[plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = "${bed.plugins}"
-conf_dir = "${bed.networks}"
-[plugins."io.containerd.grpc.v1.cri".containerd]
-snapshotter = "native"
-`,
-  );
-  await bed.start(['containerd', '-c', file('config.toml')], /containerd successfully booted/);
+async function startWithPause(bed: RuntimeBed): Promise<string> {
+  const socket = await startContainerd(bed);
   const rootfs = await bed.rootfs();
   const entrypoint = ['/bin/sleep', '1000'];
   const archive = await makeImageArchive(bed.directory, { name: PAUSE, rootfs, entrypoint });
