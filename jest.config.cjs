@@ -6,7 +6,7 @@
 const { existsSync } = require('node:fs');
 const { join } = require('node:path');
 
-const HOST_SUITES = ['pure', 'addon', 'kernel', 'system', 'package'];
+const HOST_SUITES = ['pure', 'addon', 'kernel', 'reliability', 'system', 'package'];
 const GUEST_SUITES = ['guest', 'kernel'];
 
 const guest = process.env.SNNET_GUEST;

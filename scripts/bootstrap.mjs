@@ -51,6 +51,9 @@ const NEEDS = {
     ['docker.io', () => isInSystem('docker') && isInSystem('dockerd'), 'optional'],
     ['containerd', () => isInSystem('containerd'), 'optional'],
     ['runc', () => isInSystem('runc'), 'optional'],
+    ['nats-server', () => hasCommand('nats-server'), 'optional'],
+    ['clang', () => hasCommand('clang++'), 'optional'],
+    ['libclang-rt-14-dev', hasFuzzer, 'optional'],
     ...(HAS_GUESTS
       ? [
           ['qemu-system-x86', () => hasCommand('qemu-system-x86_64')],
@@ -92,6 +95,14 @@ function searchPath() {
 
 function hasCommand(name) {
   return searchPath().some((directory) => existsSync(join(directory, name)));
+}
+
+/** The runtime of clang's fuzzer and sanitizers is a package of its own. */
+function hasFuzzer() {
+  const directory = spawnSync('clang++', ['-print-runtime-dir'], { encoding: 'utf8' }).stdout;
+  if (!directory) return false;
+  const path = directory.trim();
+  return existsSync(path) && readdirSync(path).some((file) => file.includes('fuzzer'));
 }
 
 /** Debian's own: another docker in the PATH may be a client without a daemon. */
