@@ -116,10 +116,9 @@ export class CnciVnics {
   #own(key: string, entry: Entry, known: KnownLink): void {
     entry.known = known;
     const parsed = parseAlias(known.alias);
-    this.#links.own({
-      link: known,
+    this.#links.own(known, {
       ...(parsed?.type === 'cnci-vnic' && { tenantId: parsed.tenantId }),
-      master: () => undefined,
+      masterOf: () => undefined,
       forget: () => {
         if (this.#entries.get(key) === entry) this.#entries.delete(key);
       },

@@ -21,7 +21,7 @@ import type {
 } from '../model';
 import { dryRunOf } from '../plan';
 import type { DryRun, Plan } from '../plan';
-import { viewComputeNode } from '../topology';
+import { ComputeNodeReader } from '../topology';
 import type { ComputeNodeView, Finding } from '../topology';
 import { checkKey } from './checks';
 import { CnciVnics } from './cnci-vnics';
@@ -219,7 +219,7 @@ export class ComputeNode {
   async audit(options?: CallOptionsInput): Promise<RebuildReport> {
     const parsed = parseCallOptions(options, 'audit');
     return await this.#host.call('audit', parsed, async () =>
-      reportOf(viewComputeNode(await this.#host.inventory())),
+      reportOf(await this.#host.read(new ComputeNodeReader())),
     );
   }
 

@@ -1,14 +1,19 @@
 import type { KnownLink } from '../topology';
 
-/** A link of ours, whose it is, and what to do when somebody else deletes it. */
-export interface OwnedLink {
-  readonly link: KnownLink;
+/** Whose a link is, and what to do when somebody else deletes it. One for all links of a subnet. */
+export interface LinkOwner {
   /** The subnet's identity; absent for a CNCI's VNIC. */
   readonly scope?: string;
   readonly tenantId?: string;
-  /** Interface index of the bridge that it should be a port of. */
-  readonly master: () => number | undefined;
-  readonly forget: () => void;
+  /** Interface index of the bridge that the link should be a port of. */
+  masterOf(link: KnownLink): number | undefined;
+  forget(link: KnownLink): void;
+}
+
+/** A link of ours. */
+export interface OwnedLink {
+  readonly link: KnownLink;
+  readonly owner: LinkOwner;
 }
 
 /**
@@ -25,12 +30,12 @@ export class LinkIndex {
   }
 
   /** From now on the link is ours, and deletions of it are somebody else's. */
-  own(owned: OwnedLink): void {
-    const { ifIndex } = owned.link;
+  own(link: KnownLink, owner: LinkOwner): void {
+    const { ifIndex } = link;
     const isGone = this.#expected.get(ifIndex)?.isGone === true;
-    this.#expected.delete(ifIndex);
-    if (isGone) owned.forget();
-    else this.#owned.set(ifIndex, owned);
+    if (this.#expected.size > 0) this.#expected.delete(ifIndex);
+    if (isGone) owner.forget(link);
+    else this.#owned.set(ifIndex, { link, owner });
   }
 
   /** We are about to make or delete these ourselves. */
@@ -54,7 +59,7 @@ export class LinkIndex {
     if (expected !== undefined) expected.isGone = true;
     const owned = this.#owned.get(ifIndex);
     this.#owned.delete(ifIndex);
-    owned?.forget();
+    owned?.owner.forget(owned.link);
     return owned;
   }
 

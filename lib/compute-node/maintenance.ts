@@ -3,7 +3,7 @@ import { planDeletion } from '../device';
 import type { Host } from '../host';
 import type { LinkRow } from '../kernel';
 import { makePlan } from '../plan';
-import { viewComputeNode } from '../topology';
+import { ComputeNodeReader } from '../topology';
 import type { ComputeNodeView, Finding, KnownLink } from '../topology';
 import type { CnciVnics } from './cnci-vnics';
 import type { LinkIndex } from './link-index';
@@ -30,7 +30,7 @@ export async function rebuild(host: Host, database: Database): Promise<ComputeNo
   await host.anchor.idle();
   links.record();
   try {
-    const view = viewComputeNode(await host.inventory());
+    const view = await host.read(new ComputeNodeReader());
     links.clear();
     host.anchor.adopt(view.anchors);
     subnets.replace(view);

@@ -4,7 +4,7 @@ import type { TunnelKind, VnicConfig } from '../model';
 import type { Step } from '../plan';
 import { identityKey } from '../topology';
 import type { ComputeNodeView, KnownLink, KnownTunnel, KnownVnic, SubnetView } from '../topology';
-import type { LinkIndex } from './link-index';
+import type { LinkIndex, LinkOwner } from './link-index';
 import type { CreatedVnic, DestroyedVnic } from './results';
 
 // Each is a subnet that has gone and whose concentrator was not told; the callers are long away.
@@ -41,9 +41,16 @@ export class Subnet {
   hasContainerNetwork = false;
   readonly vnics = new Map<string, VnicEntry>();
   transition: Promise<void> | undefined;
+  #owner: LinkOwner | undefined;
 
   constructor(scope: Scope) {
     this.scope = scope;
+  }
+
+  /** Who its links belong to. */
+  ownerIn(table: SubnetTable): LinkOwner {
+    this.#owner ??= new SubnetOwner(this, table);
+    return this.#owner;
   }
 
   get isComplete(): boolean {
@@ -58,6 +65,31 @@ export class Subnet {
       this.bridge === undefined &&
       this.tunnel === undefined
     );
+  }
+}
+
+class SubnetOwner implements LinkOwner {
+  readonly scope: string;
+  readonly tenantId?: string;
+  readonly #subnet: Subnet;
+  readonly #table: SubnetTable;
+
+  constructor(subnet: Subnet, table: SubnetTable) {
+    this.scope = subnet.scope.text;
+    if (subnet.scope.ids !== undefined) this.tenantId = subnet.scope.ids.tenantId;
+    this.#subnet = subnet;
+    this.#table = table;
+  }
+
+  masterOf(link: KnownLink): number | undefined {
+    const { bridge } = this.#subnet;
+    return link === bridge ? undefined : bridge?.ifIndex;
+  }
+
+  forget(link: KnownLink): void {
+    if (this.#subnet.bridge === link) this.#table.setBridge(this.#subnet, undefined);
+    else if (this.#subnet.tunnel === link) this.#table.setTunnel(this.#subnet, undefined);
+    else this.#table.forgetVnic(this.#subnet, link);
   }
 }
 
@@ -139,9 +171,7 @@ export class SubnetTable {
   setBridge(subnet: Subnet, bridge: KnownLink | undefined): void {
     subnet.bridge = bridge;
     if (bridge === undefined) return;
-    this.#own(subnet, bridge, false, () => {
-      if (subnet.bridge === bridge) subnet.bridge = undefined;
-    });
+    this.links.own(bridge, subnet.ownerIn(this));
   }
 
   setTunnel(subnet: Subnet, tunnel: KnownTunnel | undefined): void {
@@ -150,9 +180,7 @@ export class SubnetTable {
     if (tunnel !== undefined) {
       this.#tunnels[tunnel.kind] += 1;
       this.setKey(subnet, tunnel.key ?? subnet.key);
-      this.#own(subnet, tunnel, true, () => {
-        if (subnet.tunnel === tunnel) this.setTunnel(subnet, undefined);
-      });
+      this.links.own(tunnel, subnet.ownerIn(this));
     }
     this.#host.anchor.update(this.#tunnels.vxlan);
   }
@@ -161,11 +189,15 @@ export class SubnetTable {
     entry.known = known;
     entry.status = 'ready';
     subnet.vnics.set(entry.ip, entry);
-    this.#own(subnet, known, true, () => {
-      if (subnet.vnics.get(entry.ip) !== entry || entry.known !== known) return;
-      subnet.vnics.delete(entry.ip);
-      this.drop(subnet);
-    });
+    this.links.own(known, subnet.ownerIn(this));
+  }
+
+  /** Somebody else deleted a link; if it still is that of a VNIC, the VNIC is no more. */
+  forgetVnic(subnet: Subnet, link: KnownLink): void {
+    const entry = isVnic(link) ? subnet.vnics.get(link.ip) : undefined;
+    if (entry?.known !== link) return;
+    subnet.vnics.delete(entry.ip);
+    this.drop(subnet);
   }
 
   /** From now on what happens to its links is somebody else's doing. */
@@ -249,17 +281,10 @@ export class SubnetTable {
       if (known.role === 'container') subnet.hasContainerNetwork = true;
     }
   }
+}
 
-  #own(subnet: Subnet, link: KnownLink, isPort: boolean, forget: () => void): void {
-    const tenantId = subnet.scope.ids?.tenantId;
-    this.links.own({
-      link,
-      scope: subnet.scope.text,
-      ...(tenantId !== undefined && { tenantId }),
-      master: () => (isPort ? subnet.bridge?.ifIndex : undefined),
-      forget,
-    });
-  }
+function isVnic(link: KnownLink): link is KnownVnic {
+  return 'ip' in link;
 }
 
 function rememberedConfig(before: Subnet, known: KnownVnic): VnicConfig | undefined {

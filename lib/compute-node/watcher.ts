@@ -181,7 +181,7 @@ export class Watcher {
     this.#report(owned, cause);
   }
 
-  #report({ link, scope, tenantId }: OwnedLink, cause: DriftCause): void {
+  #report({ link, owner: { scope, tenantId } }: OwnedLink, cause: DriftCause): void {
     const { linkName, ifIndex, alias } = link;
     this.#emit(
       Object.freeze({
@@ -195,10 +195,10 @@ export class Watcher {
   }
 }
 
-function driftOf({ link, master }: OwnedLink, row: LinkRow): DriftCause | undefined {
+function driftOf({ link, owner }: OwnedLink, row: LinkRow): DriftCause | undefined {
   if (row.ifname !== link.linkName) return 'renamed';
   if (row.alias !== link.alias) return 're-aliased';
-  const bridge = master();
+  const bridge = owner.masterOf(link);
   if (bridge !== undefined && row.master !== bridge) return 'detached';
   return row.isUp ? undefined : 'down';
 }

@@ -1,7 +1,7 @@
 import { parseAlias } from '../alias';
 import type { Scope } from '../alias';
 import type { Kernel } from '../kernel';
-import { identityKey, takeInventory, viewComputeNode } from '../topology';
+import { identityKey, rebuildComputeNode } from '../topology';
 import type { ComputeNodeView, KnownVnic } from '../topology';
 
 /** The VNICs of a namespace at one moment. */
@@ -53,6 +53,6 @@ export class VnicFinder {
   }
 
   async #dump(): Promise<VnicView> {
-    return new VnicView(viewComputeNode(takeInventory(await this.#kernel.links())));
+    return new VnicView(rebuildComputeNode(await this.#kernel.links()));
   }
 }

@@ -13,18 +13,21 @@ const TRIES = 64;
 export class RandomChooser implements Chooser {
   readonly #indexes = new IndexAllocator();
   #names: ReadonlySet<string> = new Set();
-  #unread: readonly LinkRow[] | undefined;
+  #unread: { readonly indexes: readonly number[]; readonly names: readonly string[] } | undefined;
 
-  /** Takes note of what is there. */
+  /** Takes note of what is there; of the rows themselves it keeps nothing. */
   seed(links: readonly LinkRow[]): void {
-    this.#unread = links;
+    this.#unread = {
+      indexes: links.map((link) => link.ifindex),
+      names: links.map((link) => link.ifname),
+    };
   }
 
   // Only when something is to be chosen: who reads thousands of links often makes none.
   #read(): void {
     if (this.#unread === undefined) return;
-    this.#indexes.seed(this.#unread.map((link) => link.ifindex));
-    this.#names = new Set(this.#unread.map((link) => link.ifname));
+    this.#indexes.seed(this.#unread.indexes);
+    this.#names = new Set(this.#unread.names);
     this.#unread = undefined;
   }
 

@@ -4,7 +4,7 @@ import { parseAlias } from '../alias';
 import { APIError } from '../errors';
 import type { Chooser } from '../device';
 import { Kernel, probe } from '../kernel';
-import type { AddressRow, Capabilities, KernelOptions, LinkRow } from '../kernel';
+import type { AddressRow, Capabilities, KernelOptions, LinkRow, RowReader } from '../kernel';
 import { SILENT_LOGGER, TUNNEL_KINDS } from '../model';
 import type { CallOptions, Logger, NodeOptions, TunnelKind } from '../model';
 import { LinkSorter } from '../topology';
@@ -22,6 +22,11 @@ export type HostHooks = Pick<KernelOptions, 'fault'> & {
   /** Chooses names and indexes; for tests of collisions. */
   readonly chooser?: Chooser;
 };
+
+/** Makes something of a dump of links, part by part. */
+export interface LinkReader<T> extends RowReader<LinkRow> {
+  finish(): T;
+}
 
 const LINK_KIND: Readonly<Record<TunnelKind, 'gretap' | 'vxlan' | 'geneve'>> = {
   gre: 'gretap',
@@ -101,12 +106,16 @@ export class Host {
     return links;
   }
 
-  /** One dump of links, sorted while it comes: the event loop has its turns in between. */
+  /** One dump of links, sorted while it comes. */
   async inventory(): Promise<Inventory> {
-    const sorter = new LinkSorter();
-    this.#seed(await this.kernel.links(sorter));
+    return await this.read(new LinkSorter());
+  }
+
+  /** One dump of links, read while it comes: the event loop has its turns in between. */
+  async read<T>(reader: LinkReader<T>): Promise<T> {
+    this.#seed(await this.kernel.links(reader));
     await breathe();
-    return sorter.finish();
+    return reader.finish();
   }
 
   async addresses(): Promise<AddressRow[]> {

@@ -3,15 +3,16 @@
 import type { NativeTable } from './native';
 import type { AddressRow, LinkRow, LinkRowData, NeighbourRow, RouteRow } from './rows';
 
-// The columns of a link, as native/napi/encode.cc writes them.
-const LINK_NUMBERS = 9;
-const LINK_TEXTS = 7;
-
 const IFF_UP = 0x1;
 const IFF_LOOPBACK = 0x8;
+// As native/rtnl/kinds.h has them.
 const HAS_KEY = 1;
 const IS_TUN = 8;
 const HAS_ALT_NAMES = 16;
+const HAS_ENDS = 32;
+const HAS_MODE = 64;
+const KIND_AS_BEFORE = 128;
+const DATA_FLAGS = 15;
 
 /** What happened to a link; `resync`: notifications were lost, read everything again. */
 export type LinkEvent =
@@ -22,6 +23,7 @@ class Cursor {
   readonly #texts: readonly string[];
   #number = 0;
   #text = 0;
+  #kind = '';
 
   constructor(table: NativeTable) {
     this.#numbers = table.numbers;
@@ -36,6 +38,10 @@ class Cursor {
   }
   text(): string {
     return this.#texts[this.#text++] ?? '';
+  }
+  kind(isAsBefore: boolean): string {
+    if (!isAsBefore) this.#kind = this.text();
+    return this.#kind;
   }
 }
 
@@ -67,15 +73,12 @@ function decodeLink(cursor: Cursor): LinkRow {
   const group = cursor.number();
   const key = cursor.number();
   const port = cursor.number();
-  const flagsOfRow = cursor.number();
-  const dataFlags = flagsOfRow & ~HAS_ALT_NAMES;
+  const texts = cursor.number();
+  const dataFlags = texts & DATA_FLAGS;
   const ifname = cursor.text();
   const alias = cursor.text();
-  const kind = cursor.text();
   const address = cursor.text();
-  const local = cursor.text();
-  const remote = cursor.text();
-  const mode = cursor.text();
+  const kind = cursor.kind((texts & KIND_AS_BEFORE) !== 0);
   const row: { -readonly [Key in keyof LinkRow]: LinkRow[Key] } = {
     ifindex,
     ifname,
@@ -90,8 +93,13 @@ function decodeLink(cursor: Cursor): LinkRow {
     isLoopback: (flags & IFF_LOOPBACK) !== 0,
     group,
   };
-  if ((flagsOfRow & HAS_ALT_NAMES) !== 0) row.altNames = Object.freeze(cursor.text().split(' '));
-  const data = decodeData({ key, port, dataFlags, local, remote, mode }, row.kind);
+  const ends = (texts & HAS_ENDS) === 0 ? NO_ENDS : { local: cursor.text(), remote: cursor.text() };
+  const mode = (texts & HAS_MODE) === 0 ? '' : cursor.text();
+  if ((texts & HAS_ALT_NAMES) !== 0) row.altNames = Object.freeze(cursor.text().split(' '));
+  const data =
+    row.kind === 'tap'
+      ? TAP_DATA[(dataFlags >> 1) & 3]
+      : decodeData({ key, port, hasKey: (dataFlags & HAS_KEY) !== 0, ...ends, mode });
   // Set, not spread: of thousands of rows a copy each would cost more than reading them.
   if (data !== undefined) row.data = data;
   return row;
@@ -101,22 +109,22 @@ function decodeLink(cursor: Cursor): LinkRow {
 const TAP_DATA: readonly LinkRowData[] = [false, true].flatMap((persistent) =>
   [false, true].map((multiQueue) => Object.freeze({ multiQueue, persistent })),
 );
+const NO_ENDS = { local: '', remote: '' };
 
 interface RawData {
   readonly key: number;
   readonly port: number;
-  readonly dataFlags: number;
+  readonly hasKey: boolean;
   readonly local: string;
   readonly remote: string;
   readonly mode: string;
 }
 
-function decodeData(raw: RawData, kind: string): LinkRowData | undefined {
-  if (kind === 'tap') return TAP_DATA[(raw.dataFlags >> 1) & 3];
+function decodeData(raw: RawData): LinkRowData | undefined {
   if (raw.mode !== '') return { mode: raw.mode };
-  if (raw.dataFlags === 0 && raw.local === '' && raw.remote === '') return undefined;
+  if (!raw.hasKey && raw.port === 0 && raw.local === '' && raw.remote === '') return undefined;
   return {
-    ...((raw.dataFlags & HAS_KEY) !== 0 && { key: raw.key }),
+    ...(raw.hasKey && { key: raw.key }),
     ...(raw.port !== 0 && { port: raw.port }),
     ...(raw.local !== '' && { local: raw.local }),
     ...(raw.remote !== '' && { remote: raw.remote }),
@@ -160,6 +168,3 @@ export function decodeNeighbours(table: NativeTable): NeighbourRow[] {
   }
   return rows;
 }
-
-/** How wide a link is in a table; the tests hold it against the addon. */
-export const LINK_COLUMNS = { numbers: LINK_NUMBERS, texts: LINK_TEXTS } as const;

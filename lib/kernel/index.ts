@@ -1,7 +1,7 @@
 export { IndexAllocator } from './index-allocator';
 export type { LinkEvent } from './decode';
 export { Kernel } from './kernel';
-export type { KernelOptions, RunResult } from './kernel';
+export type { KernelOptions, RowReader, RunResult } from './kernel';
 export type {
   ConntrackFilter,
   ConntrackRow,

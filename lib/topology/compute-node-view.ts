@@ -1,13 +1,12 @@
-import type { CnBridgeAlias, CnTunnelAlias, CnVnicAlias, Scope } from '../alias';
+import type { CnBridgeAlias, Scope } from '../alias';
 import type { LinkRow } from '../kernel';
-import { peerNameOf } from '../model';
+import { SubnetDrafts } from './compute-node-drafts';
+import type { SubnetDraft } from './compute-node-drafts';
 import type { Finding } from './findings';
 import { identityKey } from './identity-key';
-import { linkOf, ofType, takeInventory, tunnelKindOf } from './inventory';
+import { LinkSorter, linkOf, ofType, tunnelKindOf } from './inventory';
 import type { Inventory, OurLink } from './inventory';
 import type { KnownLink, KnownTunnel, KnownVnic } from './known-link';
-
-const NO_NAMES: readonly string[] = Object.freeze([]);
 
 /** What a compute node holds of one tenant subnet. */
 export interface SubnetView {
@@ -29,25 +28,44 @@ export interface ComputeNodeView {
   readonly findings: readonly Finding[];
 }
 
-interface Draft {
-  readonly scope: Scope;
-  bridge?: OurLink<CnBridgeAlias>;
-  tunnel?: OurLink<CnTunnelAlias>;
-  readonly vnics: OurLink<CnVnicAlias>[];
-}
-
 /** Rebuilds a compute node's topology from one dump of links. Pure. */
 export function rebuildComputeNode(rows: readonly LinkRow[]): ComputeNodeView {
-  return viewComputeNode(takeInventory(rows));
+  const reader = new ComputeNodeReader();
+  reader.add(rows);
+  return reader.finish();
 }
 
-/** The same from rows that are sorted already. Pure. */
-export function viewComputeNode(inventory: Inventory): ComputeNodeView {
-  const drafts = draftSubnets(inventory);
+/** The same while the dump comes: little is left to do when it ends. */
+export class ComputeNodeReader {
+  readonly #sorter = new LinkSorter();
+  #drafts = new SubnetDrafts();
+
+  add(rows: readonly LinkRow[]): void {
+    for (const link of this.#sorter.add(rows)) this.#drafts.add(link);
+  }
+
+  /** What came so far counts for nothing. */
+  restart(): void {
+    this.#sorter.restart();
+    this.#drafts = new SubnetDrafts();
+  }
+
+  finish(): ComputeNodeView {
+    const inventory = this.#sorter.finish();
+    if (inventory.duplicates.length > 0) {
+      // Those were taken for ours, and which of two counts is known only now.
+      this.#drafts = new SubnetDrafts();
+      for (const link of inventory.ours) this.#drafts.add(link);
+    }
+    return viewOf(inventory, this.#drafts.finish(inventory.peers));
+  }
+}
+
+function viewOf(inventory: Inventory, drafts: ReadonlyMap<string, SubnetDraft>): ComputeNodeView {
   const findings: Finding[] = [...inventory.findings];
   const subnets = new Map<string, SubnetView>();
   for (const [key, draft] of drafts) {
-    subnets.set(key, viewOf(draft, inventory));
+    subnets.set(key, subnetOf(draft));
     findings.push(...inspect(draft));
   }
   findings.push(...inspectPorts(inventory, drafts), ...inspectRemnants(inventory));
@@ -82,112 +100,33 @@ export function toKnownTunnel(row: LinkRow): KnownTunnel {
   };
 }
 
-function draftSubnets(inventory: Inventory): Map<string, Draft> {
-  const drafts = new Map<string, Draft>();
-  // The links of a subnet follow each other with the same scope most of the time.
-  const byScope = new Map<Scope, Draft>();
-  const draftOf = (scope: Scope): Draft => {
-    const seen = byScope.get(scope);
-    if (seen !== undefined) return seen;
-    const key = identityKey(scope.text);
-    const draft = drafts.get(key) ?? { scope, vnics: [] };
-    drafts.set(key, draft);
-    byScope.set(scope, draft);
-    return draft;
-  };
-  for (const link of inventory.ours) {
-    const { row, parsed } = link;
-    if (parsed.type === 'cn-bridge') draftOf(parsed.scope).bridge = { row, parsed };
-    if (parsed.type === 'cn-tunnel') draftOf(parsed.scope).tunnel = { row, parsed };
-    if (parsed.type === 'cn-vnic') draftOf(parsed.scope).vnics.push({ row, parsed });
-  }
-  joinHalfMoved(drafts);
-  return drafts;
-}
-
-/**
- * A tunnel on a bridge of the same subnet, but of another address of the concentrator: a process died
- * while it let the tunnel lead elsewhere. The tunnel goes first, so its identity is the subnet's.
- */
-function joinHalfMoved(drafts: Map<string, Draft>): void {
-  const homeless = [...drafts.values()].filter(
-    ({ bridge, tunnel }) => bridge === undefined && tunnel !== undefined,
-  );
-  if (homeless.length === 0) return;
-  const byBridge = new Map(
-    [...drafts].flatMap(([key, draft]) =>
-      draft.bridge === undefined ? [] : [[draft.bridge.row.ifindex, { key, draft }] as const],
-    ),
-  );
-  for (const draft of homeless) {
-    const former = byBridge.get(draft.tunnel?.row.master ?? 0);
-    const bridge = former?.draft.bridge;
-    if (former === undefined || bridge === undefined) continue;
-    if (former.draft.tunnel !== undefined) continue;
-    if (ownerOf(former.draft.scope) !== ownerOf(draft.scope)) continue;
-    draft.bridge = bridge;
-    draft.vnics.push(...former.draft.vnics);
-    drafts.delete(former.key);
-  }
-}
-
-/** A scope without the address of the concentrator. */
-function ownerOf({ text }: Scope): string {
-  return identityKey(text.slice(0, text.lastIndexOf('_')));
-}
-
-function viewOf(draft: Draft, inventory: Inventory): SubnetView {
-  const vnics = new Map<string, KnownVnic>();
-  for (const { row, parsed } of draft.vnics) {
-    vnics.set(parsed.vnicIp, toKnownVnic(row, parsed.vnicIp, inventory));
-  }
+function subnetOf({ scope, bridge, tunnel, vnics }: SubnetDraft): SubnetView {
   return {
-    scope: draft.scope,
-    bridge: draft.bridge && toKnownLink(draft.bridge.row),
-    tunnel: draft.tunnel && toKnownTunnel(draft.tunnel.row),
+    scope,
+    bridge: bridge && toKnownLink(bridge.row),
+    tunnel: tunnel && toKnownTunnel(tunnel.row),
     vnics,
   };
 }
 
-// The container end is named after its host end; while the runtime has not taken it, the dump shows it.
-function toKnownVnic(row: LinkRow, ip: string, inventory: Inventory): KnownVnic {
-  const isContainer = row.kind === 'veth';
-  const peerName = isContainer ? peerNameOf(row.ifname) : undefined;
-  const peer = isContainer ? inventory.byIndex.get(row.link) : undefined;
-  // Written out: with a spread, thousands of these cost more than all else of a rebuild.
-  return {
-    ifIndex: row.ifindex,
-    linkName: row.ifname,
-    alias: row.alias,
-    mtu: row.mtu,
-    mac: row.address,
-    role: isContainer ? 'container' : 'vm',
-    ip,
-    multiQueue: row.data?.multiQueue ?? false,
-    peerName,
-    peerMac: peer?.ifname === peerName ? peer?.address : undefined,
-    altNames: row.altNames ?? NO_NAMES,
-  };
-}
-
-function inspect(draft: Draft): Finding[] {
+function inspect(draft: SubnetDraft): Finding[] {
   const subnet = draft.scope.text;
   const findings: Finding[] = [];
-  const { bridge, tunnel, vnics } = draft;
+  const { bridge, tunnel, ports } = draft;
   if (bridge === undefined) {
-    for (const { row } of [...vnics, ...(tunnel === undefined ? [] : [tunnel])]) {
+    for (const { row } of [...ports, ...(tunnel === undefined ? [] : [tunnel])]) {
       findings.push({
         type: 'missing-bridge',
         text: `${row.ifname} belongs to subnet ${subnet}, whose bridge is not there`,
         link: linkOf(row),
         subnet,
         // A workload may be using its VNIC; a tunnel alone is of no use to anybody.
-        remedy: vnics.length > 0 ? 'remake' : 'remove',
+        remedy: ports.length > 0 ? 'remake' : 'remove',
       });
     }
     return findings;
   }
-  if (vnics.length === 0) {
+  if (ports.length === 0) {
     findings.push({
       type: 'orphan',
       text: `bridge ${bridge.row.ifname} of subnet ${subnet} has no VNIC`,
@@ -208,10 +147,10 @@ function inspect(draft: Draft): Finding[] {
   return findings;
 }
 
-function inspectState(draft: Draft, bridge: OurLink<CnBridgeAlias>): Finding[] {
+function inspectState(draft: SubnetDraft, bridge: OurLink<CnBridgeAlias>): Finding[] {
   const subnet = draft.scope.text;
   const findings: Finding[] = [];
-  for (const { row, parsed } of [bridge, ...draft.vnics]) {
+  for (const { row, parsed } of [bridge, ...draft.ports]) {
     if (parsed.scope.concIp === draft.scope.concIp) continue;
     findings.push({
       type: 'half-moved',
@@ -221,7 +160,7 @@ function inspectState(draft: Draft, bridge: OurLink<CnBridgeAlias>): Finding[] {
       remedy: 'realias',
     });
   }
-  const ports = [...draft.vnics, ...(draft.tunnel === undefined ? [] : [draft.tunnel])];
+  const ports = [...draft.ports, ...(draft.tunnel === undefined ? [] : [draft.tunnel])];
   for (const { row } of ports) {
     if (row.master === bridge.row.ifindex) continue;
     findings.push({
@@ -246,8 +185,8 @@ function inspectState(draft: Draft, bridge: OurLink<CnBridgeAlias>): Finding[] {
 }
 
 // One pass over all links: which of those that are not ours sit on a bridge of ours.
-function inspectPorts(inventory: Inventory, drafts: ReadonlyMap<string, Draft>): Finding[] {
-  const bridges = new Map<number, Draft>();
+function inspectPorts(inventory: Inventory, drafts: ReadonlyMap<string, SubnetDraft>): Finding[] {
+  const bridges = new Map<number, SubnetDraft>();
   for (const draft of drafts.values()) {
     if (draft.bridge !== undefined) bridges.set(draft.bridge.row.ifindex, draft);
   }

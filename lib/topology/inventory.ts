@@ -22,8 +22,8 @@ export interface Inventory {
   /** Links with a name of ours and no alias. */
   readonly remnants: readonly LinkRow[];
   readonly foreign: readonly LinkRow[];
-  /** All of them, by interface index. */
-  readonly byIndex: ReadonlyMap<number, LinkRow>;
+  /** Links with the name of a container's end, by interface index. */
+  readonly peers: ReadonlyMap<number, LinkRow>;
   readonly findings: readonly Finding[];
 }
 
@@ -69,48 +69,53 @@ export function takeInventory(rows: readonly LinkRow[]): Inventory {
   return sorter.finish();
 }
 
-/** Sorts a dump of links while it comes. */
+/**
+ * Sorts a dump of links while it comes: what is done here is done while the kernel makes the rest.
+ */
 export class LinkSorter {
   #ours: OurLink[] = [];
+  #byKey = new Map<string, OurLink>();
   #trash: LinkRow[] = [];
   #remnants: LinkRow[] = [];
   #foreign: LinkRow[] = [];
   #findings: Finding[] = [];
-  #byIndex = new Map<number, LinkRow>();
+  #peers = new Map<number, LinkRow>();
 
-  add(rows: readonly LinkRow[]): void {
-    for (const row of rows) {
-      this.#byIndex.set(row.ifindex, row);
-      this.#sort(row, row.alias === '' ? undefined : parseAlias(row.alias));
-    }
+  /** Gives those of the rows that seem to be ours; of two with one identity both. */
+  add(rows: readonly LinkRow[]): readonly OurLink[] {
+    const before = this.#ours.length;
+    for (const row of rows) this.#sort(row, row.alias === '' ? undefined : parseAlias(row.alias));
+    return this.#ours.slice(before);
   }
 
   /** What came so far counts for nothing. */
   restart(): void {
     this.#ours = [];
+    this.#byKey = new Map();
     this.#trash = [];
     this.#remnants = [];
     this.#foreign = [];
     this.#findings = [];
-    this.#byIndex = new Map();
+    this.#peers = new Map();
   }
 
   finish(): Inventory {
     const findings = this.#findings;
-    const { single, duplicates } = separateDuplicates(this.#ours, findings);
+    const { single, duplicates } = separateDuplicates(this.#ours, this.#byKey, findings);
     return {
       ours: single,
       duplicates,
       trash: this.#trash,
       remnants: this.#remnants,
       foreign: this.#foreign,
-      byIndex: this.#byIndex,
+      peers: this.#peers,
       findings,
     };
   }
 
   #sort(row: LinkRow, parsed: ParsedAlias | undefined): void {
     if (parsed === undefined) {
+      if (row.ifname.startsWith(LINK_PREFIX.peer)) this.#peers.set(row.ifindex, row);
       (isRemnant(row) ? this.#remnants : this.#foreign).push(row);
     } else if (!kindsFor(parsed).includes(row.kind)) {
       this.#foreign.push(row);
@@ -119,22 +124,24 @@ export class LinkSorter {
       // Only what carries a name of ours too: the word alone is anybody's.
       (hasOurName(row) ? this.#trash : this.#foreign).push(row);
     } else {
-      this.#ours.push({ row, parsed });
+      this.#own({ row, parsed });
     }
+  }
+
+  // Of several links with one identity one with a name of ours counts, then the one with the lowest index.
+  #own(link: OurLink): void {
+    this.#ours.push(link);
+    const key = keyOf(link);
+    const known = this.#byKey.get(key);
+    if (known === undefined || isBefore(link.row, known.row)) this.#byKey.set(key, link);
   }
 }
 
-/** Of several links with one identity one with a name of ours counts, then the one with the lowest index. */
 function separateDuplicates(
   ours: OurLink[],
+  first: ReadonlyMap<string, OurLink>,
   findings: Finding[],
 ): { readonly single: OurLink[]; readonly duplicates: LinkRow[] } {
-  const first = new Map<string, OurLink>();
-  for (const link of ours) {
-    const key = keyOf(link);
-    const known = first.get(key);
-    if (known === undefined || isBefore(link.row, known.row)) first.set(key, link);
-  }
   const duplicates: LinkRow[] = [];
   if (first.size === ours.length) return { single: ours, duplicates };
   const single = ours.filter((link) => {
@@ -164,9 +171,14 @@ export function ofType<T extends ParsedAlias['type']>(
   inventory: Inventory,
   type: T,
 ): OurLink<Extract<ParsedAlias, { readonly type: T }>>[] {
-  type Parsed = Extract<ParsedAlias, { readonly type: T }>;
-  const isOfType = (parsed: ParsedAlias): parsed is Parsed => parsed.type === type;
-  return inventory.ours.flatMap(({ row, parsed }) => (isOfType(parsed) ? [{ row, parsed }] : []));
+  return inventory.ours.filter((link) => isOfType(link, type));
+}
+
+export function isOfType<T extends ParsedAlias['type']>(
+  link: OurLink,
+  type: T,
+): link is OurLink<Extract<ParsedAlias, { readonly type: T }>> {
+  return link.parsed.type === type;
 }
 
 /** What kind of tunnel a link is, whatever its alias says. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "napi/encode.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "sys/errno_name.h"
@@ -15,6 +16,30 @@ Napi::Array NumberArray(Napi::Env env, const std::vector<T>& numbers) {
     array.Set(static_cast<uint32_t>(i), Napi::Number::New(env, static_cast<double>(numbers[i])));
   }
   return array;
+}
+
+bool IsAscii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
+}
+
+// What is ASCII, as nearly all is, needs no decoding.
+Napi::Value NewText(Napi::Env env, const std::string& text) {
+  napi_value value = nullptr;
+  if (!IsAscii(text) ||
+      napi_create_string_latin1(env, text.data(), text.size(), &value) != napi_ok) {
+    return Napi::String::New(env, text);
+  }
+  return Napi::Value(env, value);
+}
+
+// Which texts a link brings that not every one has.
+uint32_t TextsOf(const Table& table, const rtnl::LinkRow& row) {
+  uint32_t flags = 0;
+  if (!row.alt_names.empty()) flags |= rtnl::kHasAltNames;
+  if (!row.data.local.empty() || !row.data.remote.empty()) flags |= rtnl::kHasEnds;
+  if (!row.data.mode.empty()) flags |= rtnl::kHasMode;
+  if (!table.numbers.empty() && row.kind == table.kind) flags |= rtnl::kKindAsBefore;
+  return flags;
 }
 
 Napi::Object EncodeFailure(Napi::Env env, const exec::StepFailure& failure) {
@@ -33,21 +58,26 @@ void Table::AddText(std::string_view value) {
 void Table::Clear() {
   numbers.clear();
   text.clear();
+  kind.clear();
 }
 
 void AddLink(Table& table, const rtnl::LinkRow& row) {
-  table.numbers.insert(
-      table.numbers.end(),
-      {row.ifindex, row.mtu, row.master, row.link, row.flags, row.group, row.data.key,
-       row.data.port, row.data.flags | (row.alt_names.empty() ? 0 : rtnl::kHasAltNames)});
+  const uint32_t flags = row.data.flags | TextsOf(table, row);
+  table.numbers.insert(table.numbers.end(), {row.ifindex, row.mtu, row.master, row.link, row.flags,
+                                             row.group, row.data.key, row.data.port, flags});
   table.AddText(row.ifname);
   table.AddText(row.alias);
-  table.AddText(row.kind);
   table.AddText(row.address);
-  table.AddText(row.data.local);
-  table.AddText(row.data.remote);
-  table.AddText(row.data.mode);
-  if (!row.alt_names.empty()) table.AddText(row.alt_names);
+  if ((flags & rtnl::kKindAsBefore) == 0) {
+    table.AddText(row.kind);
+    table.kind = row.kind;
+  }
+  if ((flags & rtnl::kHasEnds) != 0) {
+    table.AddText(row.data.local);
+    table.AddText(row.data.remote);
+  }
+  if ((flags & rtnl::kHasMode) != 0) table.AddText(row.data.mode);
+  if ((flags & rtnl::kHasAltNames) != 0) table.AddText(row.alt_names);
 }
 
 void AddEvent(Table& table, const exec::LinkEvent& event) {
@@ -79,7 +109,7 @@ Napi::Value EncodeTable(Napi::Env env, const Table& table) {
     std::memcpy(numbers.Data(), table.numbers.data(), table.numbers.size() * sizeof(uint32_t));
   }
   object.Set("numbers", numbers);
-  object.Set("text", Napi::String::New(env, table.text));
+  object.Set("text", NewText(env, table.text));
   return object;
 }
 

@@ -16,6 +16,8 @@ namespace snnet::napi {
 struct Table {
   std::vector<uint32_t> numbers;
   std::string text;
+  // Of the last link: a node has thousands of one kind, one after the other.
+  std::string kind;
 
   void AddText(std::string_view value);
   void Clear();

@@ -1,6 +1,5 @@
 /** Links of every kind on the real kernel, made and changed; `ip` and /proc say what came of it. */
 import { closeSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
-import { LINK_COLUMNS } from '#lib/kernel/decode';
 import type { LinkCreate, Step } from '#lib/plan/index';
 import { ipAddresses, ipLink } from '../support/oracle';
 import { has, needs } from '../support/reasons';
@@ -375,8 +374,4 @@ test('an alias may be as long as the kernel allows, and hold anything', async ()
   ]);
   expect((await bed.row('l-br')).alias).toBe(alias);
   expect((await ipLink(bed.ns, 'l-br')).ifalias).toBe(alias);
-});
-
-test('a row of the dump has as many columns as the addon writes', () => {
-  expect(LINK_COLUMNS).toEqual({ numbers: 9, texts: 7 });
 });

@@ -4,46 +4,50 @@ function link(ifIndex: number) {
   return { ifIndex, linkName: `l${ifIndex}`, alias: '', mtu: 0, mac: '' };
 }
 
-function owned(ifIndex: number, forget = jest.fn()) {
-  return { link: link(ifIndex), master: () => undefined, forget };
+function ownedLink(ifIndex: number, forget = jest.fn()) {
+  return { link: link(ifIndex), owner: { masterOf: () => undefined, forget } };
+}
+
+function own(index: LinkIndex, { link, owner }: ReturnType<typeof ownedLink>): void {
+  index.own(link, owner);
 }
 
 test('a deletion of what is owned is somebody else’s', () => {
   const index = new LinkIndex();
-  const mine = owned(1);
-  index.own(mine);
+  const mine = ownedLink(1);
+  own(index, mine);
   expect(index.noteGone(2)).toBeUndefined();
-  expect(index.noteGone(1)).toBe(mine);
-  expect(mine.forget).toHaveBeenCalledTimes(1);
+  expect(index.noteGone(1)).toEqual(mine);
+  expect(mine.owner.forget).toHaveBeenCalledTimes(1);
   expect(index.noteGone(1)).toBeUndefined();
 });
 
 test('a deletion of what is expected is ours, and remembered if it is owned afterwards', () => {
   const index = new LinkIndex();
-  const mine = owned(1);
-  index.own(mine);
+  const mine = ownedLink(1);
+  own(index, mine);
   index.expect([link(1), undefined]);
   expect(index.get(1)).toBeUndefined();
   expect(index.noteGone(1)).toBeUndefined();
-  index.own(mine);
-  expect(mine.forget).toHaveBeenCalledTimes(1);
+  own(index, mine);
+  expect(mine.owner.forget).toHaveBeenCalledTimes(1);
   expect(index.get(1)).toBeUndefined();
   index.expect([link(1)]);
   index.release([link(1), undefined]);
-  index.own(mine);
-  expect(index.get(1)).toBe(mine);
+  own(index, mine);
+  expect(index.get(1)).toEqual(mine);
 });
 
 test('what goes while a dump is on its way is forgotten after it', () => {
   const index = new LinkIndex();
-  index.own(owned(1));
+  own(index, ownedLink(1));
   index.record();
   index.noteGone(1);
   index.clear();
-  const again = owned(1);
-  index.own(again);
-  index.own(owned(2));
+  const again = ownedLink(1);
+  own(index, again);
+  own(index, ownedLink(2));
   index.applyRecorded();
-  expect(again.forget).toHaveBeenCalledTimes(1);
+  expect(again.owner.forget).toHaveBeenCalledTimes(1);
   expect([index.get(1), index.get(2)?.link.ifIndex]).toEqual([undefined, 2]);
 });

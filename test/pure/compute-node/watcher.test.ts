@@ -58,7 +58,7 @@ const tap = row({ ifindex: 7, ifname: 'svn_7', alias: 'a', kind: 'tap', master: 
 
 function own(links: LinkIndex, ifindex = 7): void {
   const link = { ifIndex: ifindex, linkName: `svn_${ifindex}`, alias: 'a', mtu: 0, mac: '' };
-  links.own({ link, scope: 's', master: () => 5, forget: () => undefined });
+  links.own(link, { scope: 's', masterOf: () => 5, forget: () => undefined });
 }
 
 test('what a notification shows is told only if the kernel still shows it', async () => {
