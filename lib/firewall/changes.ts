@@ -4,7 +4,7 @@ import type { NftStep, Step } from '../plan';
 import { takeBack, toTransaction } from '../ruleset';
 import type { Change, Edit, Ledger } from '../ruleset';
 import type { FirewallDryRun, FirewallReport } from './results';
-import { findStaleFlows } from './stale-flows';
+import { findStaleFlows, hasFlows } from './stale-flows';
 import { Surroundings } from './surroundings';
 import type { FirewallTable } from './table';
 
@@ -28,9 +28,13 @@ export async function applyChange(
 ): Promise<FirewallReport> {
   const { kernel, table, operation } = changing;
   if (edits.length === 0) return report(changed, unchanged, 0);
-  await table.run(operation, stepsFor(edits, surroundings), edits);
+  const running = table.run(operation, stepsFor(edits, surroundings), edits);
+  // Asked right behind it, and answered in that order: what there was after the change.
+  const known = hasFlows(kernel);
+  await running;
   try {
-    return report(changed, unchanged, await endFlows(changing, edits, surroundings));
+    const ended = (await known) ? await endFlows(changing, edits, surroundings) : 0;
+    return report(changed, unchanged, ended);
   } catch (error) {
     const back = takeBack(edits);
     const now = surroundings === undefined ? undefined : await Surroundings.read(kernel);
@@ -55,8 +59,13 @@ function transaction(edits: readonly Edit[]): NftStep[] {
   return edits.length === 0 ? [] : [{ op: 'nft', ...toTransaction(edits) }];
 }
 
+/** Makes connection tracking forget every flow by what the firewall held. */
+export async function endAllFlows(changing: Changing, ledger: Ledger): Promise<void> {
+  if (await hasFlows(changing.kernel)) await endFlows(changing, everythingIn(ledger));
+}
+
 /** Makes connection tracking forget the flows by what was changed; says how many there were. */
-export async function endFlows(
+async function endFlows(
   { kernel, table, operation }: Changing,
   edits: readonly Edit[],
   known?: Surroundings,
@@ -69,7 +78,7 @@ export async function endFlows(
 }
 
 /** The removal of everything by which flows may go. */
-export function everythingIn(ledger: Ledger): readonly Edit[] {
+function everythingIn(ledger: Ledger): readonly Edit[] {
   const drop = [...ledger.published].map(([address, row]) => ({ address, ...row }));
   return [
     ...[...ledger.ports].map(([device, ports]): Edit => ({

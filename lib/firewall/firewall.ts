@@ -24,7 +24,7 @@ import type { Step } from '../plan';
 import { changeForwardings, changePorts, changePublicIps, formatState } from '../ruleset';
 import type { Change, Ledger } from '../ruleset';
 import { auditFirewall } from './audit';
-import { applyChange, dryRun, endFlows, everythingIn, report, stepsFor } from './changes';
+import { applyChange, dryRun, endAllFlows, report, stepsFor } from './changes';
 import type { Changing } from './changes';
 import { planOpening, refuseHeld, stepsOf } from './opening';
 import type { FirewallHooks, Opening } from './opening';
@@ -292,7 +292,7 @@ export class Firewall {
         await this.#upkeep.stop();
         await this.#kernel.run(makePlan(operation, await this.#ending()));
         this.#isOver = true;
-        await endFlows(this.#changing(operation), everythingIn(ledger));
+        await endAllFlows(this.#changing(operation), ledger);
       }
       return Object.freeze({ removed, forwarding: await readForwarding(this.#kernel) });
     });

@@ -21,7 +21,6 @@ export async function findStaleFlows(
   look: () => Promise<Surroundings>,
 ): Promise<readonly ConntrackTuple[]> {
   const found = new Map<string, ConntrackTuple>();
-  if (!(await hasFlows(kernel))) return [];
   for (const edit of edits) {
     if (edit.type === 'ports') {
       const own = (await look()).addressesOf(edit.device).map(({ address }) => address);
@@ -48,8 +47,11 @@ function untranslated({ put }: PairEdit, networks: readonly TenantNetwork[]): Ma
     !isIn(networks, original.destination);
 }
 
-// A look at the flows goes through the table of all namespaces: ten milliseconds on a large machine.
-async function hasFlows(kernel: Kernel): Promise<boolean> {
+/**
+ * Whether connection tracking knows any flow. Worth asking first: a look at them goes through the table
+ * of all namespaces, ten milliseconds on a large machine.
+ */
+export async function hasFlows(kernel: Kernel): Promise<boolean> {
   try {
     return (await kernel.readSysctl('net/netfilter/nf_conntrack_count')) !== '0';
   } catch {

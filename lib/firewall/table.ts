@@ -10,6 +10,7 @@ import {
   fold,
   isSame,
   recognise,
+  takeBack,
   wholeTable,
 } from '../ruleset';
 import type { Edit, Ledger, Ownership } from '../ruleset';
@@ -122,8 +123,15 @@ export class FirewallTable {
   /** Runs a plan that does these edits among other things. */
   async run(operation: string, steps: readonly Step[], edits: readonly Edit[]): Promise<void> {
     if (steps.length === 0) return;
-    await this.#kernel.run(makePlan(operation, steps));
+    const running = this.#kernel.run(makePlan(operation, steps));
+    // While the kernel works: changes take turns, so nobody looks before it has answered.
     fold(this.#ledger, edits);
+    try {
+      await running;
+    } catch (error) {
+      fold(this.#ledger, takeBack(edits));
+      throw error;
+    }
     // Ours counts one; if there was another in between, the next change finds out.
     if (edits.length > 0) this.#generation += 1;
   }

@@ -96,7 +96,9 @@ function copyArray(value: unknown, most: number): readonly unknown[] | undefined
       return undefined;
     }
     const items = value as readonly unknown[];
-    return Array.from({ length }, (_, index) => items[index]);
+    const copy: unknown[] = [];
+    for (let index = 0; index < length; index += 1) copy.push(items[index]);
+    return copy;
   } catch {
     return undefined;
   }

@@ -65,8 +65,8 @@ export function changePorts(
     if (takePort(draft, action, wish)) changed += 1;
   }
   const edits = [...drafts.values()]
-    .filter(({ rows }) => rows.size > 0)
-    .map(({ device, rows }): Edit => ({ type: 'ports', device, ...sided(action, flat(rows)) }));
+    .filter(({ pairs }) => pairs.length > 0)
+    .map(({ device, pairs }): Edit => ({ type: 'ports', device, ...sided(action, pairs) }));
   return { edits, changed, unchanged: wishes.length - changed };
 }
 
@@ -74,24 +74,29 @@ export function changePorts(
 interface PortDraft {
   readonly device: string;
   readonly there: ReadonlyMap<number, number> | undefined;
-  readonly rows: Map<number, number>;
+  /** Key, target, key, target, … */
+  readonly pairs: number[];
+  /** Key -> where in `pairs` its target is. */
+  readonly places: Map<number, number>;
 }
 
 function newDraft(ledger: Ledger, device: string): PortDraft {
-  return { device, there: ledger.ports.get(device), rows: new Map() };
+  return { device, there: ledger.ports.get(device), pairs: [], places: new Map() };
 }
 
 /** Says whether there was anything to do. */
-function takePort({ there, rows }: PortDraft, action: FirewallAction, wish: PortMapping): boolean {
+function takePort(draft: PortDraft, action: FirewallAction, wish: PortMapping): boolean {
+  const { there, pairs, places } = draft;
   const key = portKey(wish.protocol, wish.externalPort);
   const target = portTarget(wish.internalIp, wish.internalPort);
   const present = there?.get(key);
+  const place = places.get(key);
   if (action === 'enable') {
-    const other = present ?? rows.get(key);
+    const other = present ?? (place === undefined ? undefined : pairs[place]);
     if (other !== undefined && other !== target) throw portTaken(wish, other);
     if (other !== undefined) return false;
-  } else if (present !== target || rows.has(key)) return false;
-  rows.set(key, target);
+  } else if (present !== target || place !== undefined) return false;
+  places.set(key, pairs.push(key, target) - 1);
   return true;
 }
 
@@ -159,12 +164,6 @@ function sided<T>(
   rows: readonly T[],
 ): { put: readonly T[]; drop: readonly T[] } {
   return action === 'enable' ? { put: rows, drop: [] } : { put: [], drop: rows };
-}
-
-function flat(rows: ReadonlyMap<number, number>): number[] {
-  const pairs: number[] = [];
-  for (const [key, target] of rows) pairs.push(key, target);
-  return pairs;
 }
 
 function refuseUnknown(ledger: Ledger, device: string): void {
