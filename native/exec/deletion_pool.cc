@@ -98,6 +98,11 @@ struct DeletionPool::Member {
   std::vector<const RetiredBridge*> retiring;
 };
 
+bool DeletionPool::IsOneLink(const Commit& commit) {
+  return commit.size() == 1 && commit.front().present.size() == 1 &&
+         commit.front().retiring.empty();
+}
+
 sys::Status DeletionPool::Submit(DeletionJob job, Start start) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return sys::Error{ECANCELED, "ip link delete"};
@@ -242,6 +247,7 @@ void DeletionPool::Verify(nl::Socket& socket, Commit& commit) {
 }
 
 void DeletionPool::Send(nl::Socket& socket, Commit& commit) {
+  if (IsOneLink(commit)) return SendOne(socket, commit.front());
   const uint32_t group = RandomGroup();
   std::vector<nl::Message> messages;
   std::vector<Member*> owners;
@@ -266,6 +272,17 @@ void DeletionPool::Send(nl::Socket& socket, Commit& commit) {
   if (!IsFailure(deleted)) return;
   // One link that the kernel won't delete keeps its whole group: let only its own job fail.
   for (Member* member : deleting) SendAlone(socket, *member);
+}
+
+// Nothing to be collected: a message less, and no search through all links of the namespace.
+void DeletionPool::SendOne(nl::Socket& socket, Member& member) {
+  const uint32_t ifindex = member.present.front().ifindex;
+  watch_.Expect(ifindex, member.waiter);
+  std::vector<nl::Message> messages;
+  messages.push_back(rtnl::DeleteLink(ifindex));
+  auto acks = nl::SendBatch(socket, messages);
+  const nl::Ack deleted = acks ? acks->front() : nl::Ack(acks.error());
+  if (IsFailure(deleted)) watch_.Fail(member.waiter, *deleted);
 }
 
 void DeletionPool::SendAlone(nl::Socket& socket, Member& member) {

@@ -6,6 +6,7 @@
 // when the kernel announces their links gone, 0.3 to 0.7 ms after the send.
 //
 //   Submit -> queue -> [a sender takes all] -> verify by index -> regroup, retire, delete group
+//                                              (one link alone is deleted by its index)
 //                                                     DeathWatch <- monitor thread <- RTM_DELLINK
 #pragma once
 
@@ -73,6 +74,8 @@ class DeletionPool {
   void Run(nl::Socket& socket, std::vector<DeletionJob> jobs);
   void Verify(nl::Socket& socket, Commit& commit);
   void Send(nl::Socket& socket, Commit& commit);
+  static bool IsOneLink(const Commit& commit);
+  void SendOne(nl::Socket& socket, Member& member);
   void SendAlone(nl::Socket& socket, Member& member);
 
   const Options options_;

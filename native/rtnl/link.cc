@@ -142,6 +142,12 @@ nl::Message DumpLinks() {
   return message;
 }
 
+nl::Message DeleteLink(uint32_t ifindex) {
+  nl::Message message(RTM_DELLINK, 0, "ip link delete index " + std::to_string(ifindex));
+  message.Header(HeaderFor(ifindex, std::nullopt));
+  return message;
+}
+
 nl::Message DeleteGroup(uint32_t group) {
   nl::Message message(RTM_DELLINK, 0, "ip link delete group " + std::to_string(group));
   message.Header(HeaderFor(0, std::nullopt));

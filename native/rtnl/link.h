@@ -108,6 +108,7 @@ nl::Message ChangePort(uint32_t ifindex, bool hairpin);
 nl::Message GetLink(uint32_t ifindex);
 nl::Message DumpLinks();
 
+nl::Message DeleteLink(uint32_t ifindex);
 // Deletes every link of a group: for many links this costs what one costs.
 nl::Message DeleteGroup(uint32_t group);
 
