@@ -1,11 +1,13 @@
 /**
  * The reliability suite at full length: `npm run test:long [-- TEST...]`, where a test is the name of a
- * file of test/reliability. One after the other, since some measure latencies; hours in all.
+ * file of test/reliability, or `guest`: the other kernels with all that CI leaves to the host. One after
+ * the other, since some measure latencies; hours in all.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootstrap } from './bootstrap.mjs';
 import { add, countRun, format, JEST, ROOT } from './suites.mjs';
+import { KERNELS, testGuests } from './test-guest.mjs';
 
 const TIMEOUT_MS = 6 * 3600 * 1000;
 const SUFFIX = '.test.js';
@@ -14,6 +16,7 @@ function testsOf(words) {
   const all = readdirSync(join(ROOT, 'dist-test', 'test', 'reliability'))
     .filter((file) => file.endsWith(SUFFIX))
     .map((file) => file.slice(0, -SUFFIX.length));
+  all.push('guest');
   const unknown = words.filter((word) => !all.includes(word));
   if (unknown.length > 0)
     throw new Error(`no such test: ${unknown.join(' ')}; there are ${all.join(' ')}`);
@@ -24,13 +27,18 @@ async function testLong(words) {
   bootstrap('test');
   const counts = [];
   for (const test of testsOf(words)) {
+    if (test === 'guest') {
+      counts.push(await testGuests(KERNELS));
+      continue;
+    }
     const argv = [process.execPath, JEST, '--runInBand', `/reliability/${test}\\.test\\.js$`];
-    const env = { SNNET_SUITES: 'reliability', SNNET_LONG: '1' };
+    const env = { SNNET_SUITES: 'reliability' };
     counts.push(await countRun(`long-${test}`, argv, { env, timeoutMs: TIMEOUT_MS }));
   }
   return add(counts);
 }
 
+process.env.SNNET_LONG = '1';
 const counts = await testLong(process.argv.slice(2)).catch((error) => {
   console.error(`test: ${error.message}`);
   return { passed: 0, failed: 1, skipped: 0 };

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 
 import { ipAddresses, ipLinks, ipRoutes } from '../support/oracle';
 import type { IpLink } from '../support/oracle';
-import { needs } from '../support/reasons';
+import { needsAnywhere } from '../support/reasons';
 import { Sandbox } from '../support/sandbox';
 import type { Namespace } from '../support/sandbox';
 import { run } from '../support/run';
 import { errorOf, findDisorder, ip, linksOf, makeHost, openNode, vnicConfig } from './helpers/node';
 
-const test = needs('vxlan');
+const test = needsAnywhere('vxlan');
 
 function attached(ns: Namespace, changes: object = {}): ReturnType<typeof vnicConfig> {
   return vnicConfig(0, {
