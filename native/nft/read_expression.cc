@@ -47,9 +47,12 @@ Expression ReadCmp(const nlattr* data) {
              ReadValue(from[NFTA_CMP_DATA])};
 }
 
+// NFT_BITWISE_MASK_XOR, which the headers of the first Debian 12 (6.1.4) call NFT_BITWISE_BOOL.
+constexpr uint32_t kMaskXor = 0;
+
 Expression ReadBitwise(const nlattr* data) {
   const Attributes<NFTA_BITWISE_MAX> from(data);
-  if (from.U32(NFTA_BITWISE_OP) != NFT_BITWISE_MASK_XOR) return Other{"bitwise"};
+  if (from.U32(NFTA_BITWISE_OP) != kMaskXor) return Other{"bitwise"};
   return Bitwise{ReadRegister(from, NFTA_BITWISE_SREG), ReadRegister(from, NFTA_BITWISE_DREG),
                  ReadValue(from[NFTA_BITWISE_MASK]), ReadValue(from[NFTA_BITWISE_XOR])};
 }
