@@ -1,3 +1,22 @@
+export {
+  formatAgentReport,
+  formatAgentRequest,
+  parseAgentReport,
+  parseAgentRequest,
+  subnetKeyOf,
+} from './messages';
+export type {
+  AgentReport,
+  AgentReportKind,
+  AgentRequest,
+  AgentRequestKind,
+  InstanceReport,
+  PublicIpFailure,
+  PublicIpReport,
+  PublicIpRequest,
+  RefreshRequest,
+  TenantEvent,
+} from './messages';
 export { SsntpClient, SsntpServer } from './ssntp';
 export type {
   SsntpClientEvent,
@@ -15,3 +34,9 @@ export type {
   SsntpTrace,
   SsntpTraceNode,
 } from './ssntp';
+export type {
+  AgentDelivery,
+  AgentTransport,
+  LauncherTransport,
+  TransportListener,
+} from './transport';

@@ -262,6 +262,12 @@ export const ERROR_CODES = {
     when: 'Another process listens on the port, or the address is not one of this machine.',
     remedy: 'End the other process, most often a second instance, or choose another port.',
   },
+  SNNET_MESSAGE_UNREADABLE: {
+    class: 'APIError',
+    summary: 'The message of an agent or a launcher cannot be read',
+    when: 'Its payload is no YAML, has too many bytes, or lacks the part that its kind must have.',
+    remedy: 'Look at the payload, and at who sent it; it is kept as it came where there are dead letters.',
+  },
   SNNET_SSNTP_MALFORMED: {
     class: 'APIError',
     summary: 'What an SSNTP peer sent cannot be read',
