@@ -6,10 +6,15 @@ export interface AgentDelivery {
   /** YAML. */
   readonly payload: string;
   /**
-   * Its place among all requests to this agent, where the transport counts them: higher is later, also when
-   * it comes a second time.
+   * Its place among all requests to this agent, where the transport counts them: higher is later, and the same
+   * when it comes a second time.
    */
   readonly sequence?: number;
+  /**
+   * Which count the sequence belongs to, so that one that began anew (a stream that was deleted and made
+   * again) is told from one that goes on: `<stream>@<created>`. Only sequences of one count are compared.
+   */
+  readonly count?: string;
 }
 
 /** What a transport calls. Nothing of it throws. */
