@@ -1,3 +1,5 @@
+export { CnciAgent } from './agent';
+export type { CnciAgentState } from './agent';
 export {
   formatAgentReport,
   formatAgentRequest,
@@ -17,6 +19,9 @@ export type {
   RefreshRequest,
   TenantEvent,
 } from './messages';
+export type { AgentObserver, CnciAgentOptionsInput } from './options';
+export { claimSsntpIdentity, SsntpAgentTransport, SsntpLauncherTransport } from './over-ssntp';
+export type { SsntpIdentity, SsntpIdentityOptions } from './over-ssntp';
 export { SsntpClient, SsntpServer } from './ssntp';
 export type {
   SsntpClientEvent,

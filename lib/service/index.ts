@@ -1,3 +1,4 @@
+export { Lanes } from './lanes';
 export { listenPrivately } from './listen';
 export type { ListenOptions } from './listen';
 export { keepHeapSmall } from './memory';
