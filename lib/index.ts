@@ -1,9 +1,38 @@
-export { SsntpClient, SsntpServer } from './agent';
+export {
+  claimSsntpIdentity,
+  CnciAgent,
+  formatAgentReport,
+  formatAgentRequest,
+  parseAgentReport,
+  parseAgentRequest,
+  SsntpAgentTransport,
+  SsntpClient,
+  SsntpLauncherTransport,
+  SsntpServer,
+  subnetKeyOf,
+} from './agent';
 export type {
+  AgentDelivery,
+  AgentObserver,
+  AgentReport,
+  AgentReportKind,
+  AgentRequest,
+  AgentRequestKind,
+  AgentTransport,
+  CnciAgentOptionsInput,
+  CnciAgentState,
+  InstanceReport,
+  LauncherTransport,
+  PublicIpFailure,
+  PublicIpReport,
+  PublicIpRequest,
+  RefreshRequest,
   SsntpClientEvent,
   SsntpClientOptions,
   SsntpFrame,
   SsntpFrameType,
+  SsntpIdentity,
+  SsntpIdentityOptions,
   SsntpMessage,
   SsntpOperand,
   SsntpPeer,
@@ -14,6 +43,8 @@ export type {
   SsntpTime,
   SsntpTrace,
   SsntpTraceNode,
+  TenantEvent,
+  TransportListener,
 } from './agent';
 export { formatAlias, parseAlias } from './alias';
 export type { ParsedAlias } from './alias';

@@ -19,6 +19,10 @@ export type {
   RefreshRequest,
   TenantEvent,
 } from './messages';
+export { makeAgentMonitor } from './monitor';
+export type { AgentMonitor } from './monitor';
+export { serveMonitor } from './monitor-server';
+export type { MonitorServer, MonitorServerOptions } from './monitor-server';
 export type { AgentObserver, CnciAgentOptionsInput } from './options';
 export { claimSsntpIdentity, SsntpAgentTransport, SsntpLauncherTransport } from './over-ssntp';
 export type { SsntpIdentity, SsntpIdentityOptions } from './over-ssntp';
