@@ -22,6 +22,8 @@ const STEADY_MS = 5000;
 const NANOSECONDS = 1_000_000;
 const LOOK_AGAIN_MS = 250;
 const HEARTBEAT_MS = 5000;
+/** Of a time as `2026-01-31T23:59:59.123456789Z`. */
+const SECONDS = 19;
 
 /**
  * Requests and reports over NATS JetStream: the server keeps an agent's requests until they are executed,
@@ -111,7 +113,8 @@ export class NatsAgentTransport implements AgentTransport {
 
   async #consume({ connection, js, consumer, inHand }: Session, signal: AbortSignal): Promise<void> {
     const { created, stream_name, name, config } = await consumer.info(true);
-    const count = `${stream_name}/${name}@${created}`;
+    // To the second: a server of version 2.9 that has restarted says it some microseconds later.
+    const count = `${stream_name}/${name}@${created.slice(0, SECONDS)}`;
     await inHand.attach(this.#linkOver(connection, js), count);
     const messages = await consumer.consume({
       max_messages: MOST_IN_HAND,

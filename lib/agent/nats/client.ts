@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { isIP } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import type * as JetStream from '@nats-io/jetstream';
 import type * as Transport from '@nats-io/transport-node';
@@ -15,6 +16,7 @@ export type { NatsConnection } from '@nats-io/transport-node';
 
 /** A server that says nothing for twice as long is gone. */
 const PING_MS = 10_000;
+const FLUSH_MS = 1000;
 /** What JetStream calls a stream and a consumer that are not there, and that it is off altogether. */
 const ABSENT: ReadonlySet<number> = new Set([10_014, 10_059, 10_039, 10_076]);
 
@@ -61,8 +63,11 @@ export async function dial(options: NatsOptions, signal: AbortSignal): Promise<D
   throw reason ?? new APIError('SNNET_CALL_ABORTED', { cause: signal.reason });
 }
 
-/** Closes it at once; what is being sent or waited for fails. */
+/** Closes it; what is waited for fails. What was published before goes first, if the server answers. */
 export async function hangUp(connection: NatsConnection): Promise<void> {
+  if (!connection.isClosed()) {
+    await Promise.race([connection.flush().catch(() => undefined), connection.closed(), sleep(FLUSH_MS)]);
+  }
   await connection.close().catch(() => undefined);
 }
 

@@ -44,8 +44,8 @@ const MILLISECOND = 1_000_000;
 const DAY_MS = 86_400_000;
 /** What a publisher sends again within this time, the server recognises. */
 const DUPLICATES_MS = 600_000;
-/** After so long a request whose agent died comes again; one that is at work tells the server every three seconds. */
-const ACK_WAIT_MS = 10_000;
+/** After so long a request whose agent died comes again; what is at work is said to be so more often. */
+const ACK_WAIT_MS = 5000;
 /** How many requests of one agent are at work, or wait in it, at the most. */
 export const MOST_IN_HAND = 64;
 
