@@ -38,13 +38,15 @@ export interface NatsLayoutOptions {
   readonly maxBytes?: number | undefined;
   /** For how long reports and dead letters are kept. Default: 30 days. */
   readonly keepMs?: number | undefined;
+  /** After how long a request whose agent died is delivered again. Default: 5 s. */
+  readonly ackWaitMs?: number | undefined;
 }
 
 const MILLISECOND = 1_000_000;
 const DAY_MS = 86_400_000;
 /** What a publisher sends again within this time, the server recognises. */
 const DUPLICATES_MS = 600_000;
-/** After so long a request whose agent died comes again; what is at work is said to be so more often. */
+/** What is at work is said to be so three times in this. */
 const ACK_WAIT_MS = 5000;
 /** How many requests of one agent are at work, or wait in it, at the most. */
 export const MOST_IN_HAND = 64;
@@ -100,7 +102,11 @@ export function describeStreams(
 }
 
 /** The consumer of one agent, as data. */
-export function describeConsumer(names: NatsNames, uuid: string): NatsConsumerConfig {
+export function describeConsumer(
+  names: NatsNames,
+  uuid: string,
+  { ackWaitMs = ACK_WAIT_MS }: Pick<NatsLayoutOptions, 'ackWaitMs'> = {},
+): NatsConsumerConfig {
   return Object.freeze({
     durable_name: consumerOf(uuid),
     description: `requests to agent ${uuid}`,
@@ -108,7 +114,7 @@ export function describeConsumer(names: NatsNames, uuid: string): NatsConsumerCo
     deliver_policy: 'all',
     ack_policy: 'explicit',
     replay_policy: 'instant',
-    ack_wait: ACK_WAIT_MS * MILLISECOND,
+    ack_wait: ackWaitMs * MILLISECOND,
     max_deliver: -1,
     max_ack_pending: MOST_IN_HAND,
   });

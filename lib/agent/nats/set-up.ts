@@ -78,7 +78,7 @@ export async function ensureLayout(
       note(await ensureStream(manager, stream), stream.name);
     }
     for (const agent of agents) {
-      const consumer = describeConsumer(names, agent);
+      const consumer = describeConsumer(names, agent, layout);
       note(await ensureConsumer(manager, names.requests, consumer), consumer.durable_name);
     }
     return Object.freeze({ made: Object.freeze(made), found: Object.freeze(found) });

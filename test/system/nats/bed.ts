@@ -1,10 +1,16 @@
 /** What the tests over NATS have in common: agents that record, and messages. */
 import { randomUUID } from 'node:crypto';
 
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { formatAgentRequest, parseAgentRequest } from '#lib/agent/messages/index';
 import type { TenantEvent } from '#lib/agent/messages/index';
 import { NatsAgentTransport, NatsLauncherTransport, setUpNats } from '#lib/agent/nats/index';
-import type { NatsAgentOptionsInput, NatsOptionsInput } from '#lib/agent/nats/index';
+import type {
+  NatsAgentOptionsInput,
+  NatsLayoutOptions,
+  NatsOptionsInput,
+} from '#lib/agent/nats/index';
 import type { AgentDelivery, TransportListener } from '#lib/agent/transport';
 import { patience, until } from '../../support/run';
 
@@ -146,9 +152,33 @@ export class Publisher implements AsyncDisposable {
 export async function setUp(
   servers: readonly string[],
   options: Partial<NatsOptionsInput> = {},
-  replicas = 1,
+  layout: NatsLayoutOptions = {},
 ): Promise<void> {
-  await setUpNats({ servers, uuid: 'admin', ...options }, [AGENT, OTHER], { replicas });
+  await setUpNats({ servers, uuid: 'admin', ...options }, [AGENT, OTHER], layout);
+}
+
+/** What lies in a stream: subject, text and headers of each message. */
+export async function contentOf(
+  servers: readonly string[],
+  stream: string,
+  login: { readonly user?: string; readonly pass?: string } = {},
+): Promise<{ subject: string; text: string; headers: Record<string, string> }[]> {
+  const connection = await connect({ servers: [...servers], ...login });
+  try {
+    const manager = await jetstreamManager(connection);
+    const { state } = await manager.streams.info(stream);
+    const found = [];
+    for (let seq = state.first_seq; seq <= state.last_seq; seq += 1) {
+      const message = await manager.streams.getMessage(stream, { seq }).catch(() => null);
+      if (message === null) continue;
+      const { subject, header } = message;
+      const headers = Object.fromEntries([...header].map(([name, [value = '']]) => [name, value]));
+      found.push({ subject, text: message.string(), headers });
+    }
+    return found;
+  } finally {
+    await connection.close();
+  }
 }
 
 export function numbers(count: number): number[] {
