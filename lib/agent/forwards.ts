@@ -1,6 +1,12 @@
 import { isLibsnnetError } from '../errors';
 import type { Firewall } from '../firewall';
-import { addressToNumber, debugSshPortForIp, hostAddresses, networkAddress, prefixLength } from '../model';
+import {
+  addressToNumber,
+  debugSshPortForIp,
+  hostAddresses,
+  networkAddress,
+  prefixLength,
+} from '../model';
 import type { Ipv4Cidr, Logger, PortMappingInput } from '../model';
 
 /** A subnet that is to reach the outside, and to be reached. */

@@ -84,7 +84,8 @@ export function parseAgentOptions(input: unknown, operation: string): CnciAgentO
   const { dataDir, store, subnetKeys, ...parsed } = parseShape(input, operation);
   const cnci = parseCnciOptions(parsed.cnci, operation);
   const { transport } = parsed;
-  const own = store === undefined ? new LmdbStore({ directory: `${dataDir}/${cnci.id}` }) : undefined;
+  const own =
+    store === undefined ? new LmdbStore({ directory: `${dataDir}/${cnci.id}` }) : undefined;
   return Object.freeze({
     ...parsed,
     cnci,

@@ -62,7 +62,8 @@ export function fromGoFlags(words: readonly string[]): readonly string[] {
 export function configWords(config: object, words: readonly string[]): readonly string[] {
   return Object.entries(config).flatMap(([name, value]: [string, unknown]) => {
     const option = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    if (name === 'config' || valueOf(words, option) !== undefined || words.includes(option)) return [];
+    if (name === 'config' || valueOf(words, option) !== undefined || words.includes(option))
+      return [];
     return optionWords(name, option, value);
   });
 }
