@@ -170,7 +170,7 @@ export class DesiredState {
   }
 
   #mapOf(wish: Wish): Map<string, Wish> {
-    return this.#wishes[tableOf(wish)] as Map<string, Wish>;
+    return this.#wishes[tableOf(wish)];
   }
 }
 

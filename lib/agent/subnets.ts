@@ -81,9 +81,8 @@ export class SubnetWishes {
   async #readopt(wish: SubnetWish, standing: Standing | undefined): Promise<void> {
     const { request } = wish;
     const isThere =
-      standing !== undefined &&
+      standing?.isServed === true &&
       standing.key === request.subnetKey &&
-      standing.isServed &&
       (request.tunnel === undefined || request.tunnel === standing.kind);
     if (!isLive(request) || !isThere) {
       await this.#make(wish, undefined);

@@ -56,8 +56,7 @@ export function isNothing(value: unknown): boolean {
 /** Messages have four levels; the parser takes a second for ten thousand. */
 function isDeep(text: string): boolean {
   let depth = 0;
-  for (let index = 0; index < text.length; index += 1) {
-    const character = text[index];
+  for (const character of text) {
     if (character === '[' || character === '{') depth += 1;
     else if (character === ']' || character === '}') depth -= 1;
     if (depth > DEEPEST) return true;
