@@ -258,9 +258,7 @@ export class CnciAgent {
     const { cnci } = this.#parts;
     const { netns } = this.#options.cnci;
     const { address, ifIndex } = linkOf(cnci);
-    await using kernel = await Kernel.open({ netns });
-    const rows = await kernel.links();
-    const concentratorMac = rows.find(({ ifindex }) => ifindex === ifIndex)?.address ?? '';
+    const concentratorMac = await addressOf(ifIndex, netns);
     if (concentratorMac === '') {
       throw new APIError('SNNET_DEVICE_NOT_FOUND', {
         operation: 'connected',
@@ -303,7 +301,10 @@ async function openParts(options: CnciAgentOptions): Promise<Parts> {
   }
 }
 
-function openFirewall(cnci: Cnci, { cnci: { netns }, logger }: CnciAgentOptions): Promise<Firewall> {
+function openFirewall(
+  cnci: Cnci,
+  { cnci: { netns }, logger }: CnciAgentOptions,
+): Promise<Firewall> {
   const externalDevices = [linkOf(cnci).linkName];
   return Firewall.open({ externalDevices, logger, ...(netns !== undefined && { netns }) });
 }
@@ -317,4 +318,15 @@ function linkOf(cnci: Cnci): Cnci['computeLinks'][number] {
 
 function orderOf({ sequence, count = '' }: AgentDelivery): Order | undefined {
   return sequence === undefined ? undefined : { sequence, count };
+}
+
+/** Asked each time: a link may be given another one. */
+async function addressOf(ifIndex: number, netns: string | undefined): Promise<string> {
+  const kernel = await Kernel.open({ netns });
+  try {
+    const rows = await kernel.links();
+    return rows.find(({ ifindex }) => ifindex === ifIndex)?.address ?? '';
+  } finally {
+    await kernel.close();
+  }
 }

@@ -125,7 +125,11 @@ export class DesiredState {
   } {
     const key = String(++this.#lastPlace).padStart(PLACE_DIGITS, '0');
     const pending: PendingReport = Object.freeze({ report, messageId: randomUUID() });
-    const value = { kind: report.kind, payload: formatAgentReport(report), messageId: pending.messageId };
+    const value = {
+      kind: report.kind,
+      payload: formatAgentReport(report),
+      messageId: pending.messageId,
+    };
     const [oldest] = this.#reports.size >= MOST_REPORTS ? this.#reports.keys() : [];
     const changes: StoreChange[] = [{ op: 'add', table: REPORTS, key, value }];
     if (oldest !== undefined) changes.push({ op: 'delete', table: REPORTS, key: oldest });
@@ -147,7 +151,11 @@ export class DesiredState {
         if (!isLibsnnetError(error)) throw error;
         bad += 1;
         const why = error.message;
-        this.#logger.error('a row of the store is not understood, and passed over', { table, key, why });
+        this.#logger.error('a row of the store is not understood, and passed over', {
+          table,
+          key,
+          why,
+        });
       }
     }
     return bad;
@@ -162,7 +170,7 @@ export class DesiredState {
   }
 
   #mapOf(wish: Wish): Map<string, Wish> {
-    return this.#wishes[tableOf(wish)] as Map<string, Wish>;
+    return this.#wishes[tableOf(wish)];
   }
 }
 

@@ -1,6 +1,12 @@
 import { isLibsnnetError } from '../errors';
 import type { Firewall } from '../firewall';
-import { addressToNumber, debugSshPortForIp, hostAddresses, networkAddress, prefixLength } from '../model';
+import {
+  addressToNumber,
+  debugSshPortForIp,
+  hostAddresses,
+  networkAddress,
+  prefixLength,
+} from '../model';
 import type { Ipv4Cidr, Logger, PortMappingInput } from '../model';
 
 /** A subnet that is to reach the outside, and to be reached. */
@@ -38,7 +44,7 @@ const TIMEOUT_MS = 60_000;
 export class Forwards {
   readonly #settings: ForwardSettings;
   readonly #waiting: Waiting[] = [];
-  #flushing: Promise<void> | undefined;
+  #isFlushing = false;
 
   constructor(settings: ForwardSettings) {
     this.#settings = settings;
@@ -48,32 +54,26 @@ export class Forwards {
   open(wish: ForwardWish): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ wish, resolve, reject });
-      // Those of one turn of the event loop go together from the beginning.
-      this.#flushing ??= Promise.resolve().then(() => this.#flush());
+      if (!this.#isFlushing) void this.#flush();
     });
   }
 
   async #flush(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0);
-      try {
-        await this.#openAll(batch.map(({ wish }) => wish));
-        for (const { resolve } of batch) resolve();
-      } catch (error) {
-        // Nobody fails for what another wanted.
-        if (batch.length > 1) for (const one of batch) await this.#openAlone(one);
-        else batch[0]?.reject(error);
-      }
-    }
-    this.#flushing = undefined;
+    this.#isFlushing = true;
+    // Those of one turn of the event loop go together from the beginning.
+    await Promise.resolve();
+    while (this.#waiting.length > 0) await this.#openBatch(this.#waiting.splice(0));
+    this.#isFlushing = false;
   }
 
-  async #openAlone({ wish, resolve, reject }: Waiting): Promise<void> {
+  async #openBatch(batch: readonly Waiting[]): Promise<void> {
     try {
-      await this.#openAll([wish]);
-      resolve();
+      await this.#openAll(batch.map(({ wish }) => wish));
+      for (const { resolve } of batch) resolve();
     } catch (error) {
-      reject(error);
+      if (batch.length === 1) batch[0]?.reject(error);
+      // Nobody fails for what another wanted.
+      else for (const one of batch) await this.#openBatch([one]);
     }
   }
 

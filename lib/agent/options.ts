@@ -84,12 +84,12 @@ export function parseAgentOptions(input: unknown, operation: string): CnciAgentO
   const { dataDir, store, subnetKeys, ...parsed } = parseShape(input, operation);
   const cnci = parseCnciOptions(parsed.cnci, operation);
   const { transport } = parsed;
-  const own = store === undefined ? new LmdbStore({ directory: `${dataDir}/${cnci.id}` }) : undefined;
+  const directory = `${dataDir}/${cnci.id}`;
   return Object.freeze({
     ...parsed,
     cnci,
-    store: store ?? (own as LmdbStore),
-    directory: own?.directory,
+    store: store ?? new LmdbStore({ directory }),
+    directory: store === undefined ? directory : undefined,
     subnetKeys: subnetKeys ?? (transport.name === 'ssntp' ? 'of-subnet' : 'any'),
   });
 }

@@ -49,7 +49,11 @@ export class PublicIpWishes {
       await this.#orFail(request, () => this.#check(request));
       const wish: PublicIpWish = { request, isSettled: false, ...(order && { order }) };
       await desired.remember(wish, signal);
-      await this.#orFail(request, () => this.#change(request, former?.request), () => this.#takeBack(wish, former));
+      await this.#orFail(
+        request,
+        () => this.#change(request, former?.request),
+        () => this.#takeBack(wish, former),
+      );
       await this.#settle(wish);
       logger.info(isLive(request) ? 'public address assigned' : 'public address released', {
         ...describe(request),
@@ -84,7 +88,10 @@ export class PublicIpWishes {
   async #assignAll(wishes: readonly PublicIpWish[]): Promise<void> {
     if (wishes.length === 0) return;
     try {
-      await this.#apply('enable', wishes.map(({ request }) => this.#inputOf(request)));
+      await this.#apply(
+        'enable',
+        wishes.map(({ request }) => this.#inputOf(request)),
+      );
       for (const wish of wishes) if (!wish.isSettled) await this.#settle(wish);
     } catch (error) {
       if (!isLibsnnetError(error)) throw error;

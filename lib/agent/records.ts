@@ -83,10 +83,10 @@ export function parseWishRow<T extends WishTable>(
 ): Wish<Wishes[T]> {
   const { kind, payload, isSettled, sequence, count } = fieldsOf(value);
   const known = KINDS[table].find((candidate) => candidate === kind);
-  if (known === undefined) throw bad('kind', kind, KINDS[table].join(' or '));
-  if (typeof isSettled !== 'boolean') throw bad('isSettled', isSettled, 'true or false');
+  if (known === undefined) return bad('kind', kind, KINDS[table].join(' or '));
+  if (typeof isSettled !== 'boolean') return bad('isSettled', isSettled, 'true or false');
   const request = parseAgentRequest(known, payload as string) as Wishes[T];
-  if (keyOf(request) !== key) throw bad('key', key, keyOf(request));
+  if (keyOf(request) !== key) return bad('key', key, keyOf(request));
   const hasOrder = Number.isSafeInteger(sequence) && typeof count === 'string';
   return Object.freeze({
     request,
@@ -98,7 +98,7 @@ export function parseWishRow<T extends WishTable>(
 /** Reads a report back that was not sent; throws what is wrong with it. */
 export function parseReportRow(value: unknown): PendingReport {
   const { kind, payload, messageId } = fieldsOf(value);
-  if (typeof messageId !== 'string') throw bad('messageId', messageId, 'a text');
+  if (typeof messageId !== 'string') return bad('messageId', messageId, 'a text');
   const report = parseAgentReport(kind as AgentReportKind, payload as string);
   return Object.freeze({ report, messageId });
 }

@@ -72,7 +72,10 @@ export class Reports {
       retries.forget(RETRY);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      logger.warn('a report could not be sent, and is kept', { why, waiting: desired.reports.size });
+      logger.warn('a report could not be sent, and is kept', {
+        why,
+        waiting: desired.reports.size,
+      });
       if (this.#introduce !== undefined) retries.later(RETRY, () => this.#send());
     }
   }

@@ -81,16 +81,18 @@ export class SubnetWishes {
   async #readopt(wish: SubnetWish, standing: Standing | undefined): Promise<void> {
     const { request } = wish;
     const isThere =
-      standing !== undefined &&
+      standing?.isServed === true &&
       standing.key === request.subnetKey &&
-      standing.isServed &&
       (request.tunnel === undefined || request.tunnel === standing.kind);
     if (!isLive(request) || !isThere) {
       await this.#make(wish, undefined);
       return;
     }
     await this.#attempt(wish, async () => {
-      await this.#settings.forwards?.open({ subnet: request.tenantSubnet, bridge: standing.bridge });
+      await this.#settings.forwards?.open({
+        subnet: request.tenantSubnet,
+        bridge: standing.bridge,
+      });
       await this.#settle(wish);
     });
   }
@@ -118,7 +120,10 @@ export class SubnetWishes {
     } catch (error) {
       if (isLibsnnetError(error, 'SNNET_HANDLE_CLOSED')) throw error;
       const why = error instanceof Error ? error.message : String(error);
-      logger.error('a subnet could not be done, and is tried again', { ...describe(wish.request), why });
+      logger.error('a subnet could not be done, and is tried again', {
+        ...describe(wish.request),
+        why,
+      });
       retries.later(name, () => void this.#again(wish).catch(() => undefined));
       throw error;
     }
@@ -145,7 +150,8 @@ export class SubnetWishes {
     const { cnci, desired, logger } = this.#settings;
     const key = tunnelKey(event);
     const isWished = [...desired.subnets.values()].some(
-      ({ request }) => isLive(request) && tunnelKey(request) === key && !isSameTunnelOf(request, event),
+      ({ request }) =>
+        isLive(request) && tunnelKey(request) === key && !isSameTunnelOf(request, event),
     );
     if (isWished) return;
     const { removed } = await cnci.delRemoteSubnet(configOf(event), { timeoutMs: TIMEOUT_MS });
@@ -194,7 +200,12 @@ function tunnelsOf({ subnets }: CnciTopology): ReadonlyMap<string, Standing> {
     tunnels.flatMap(({ cnIp, kind, key }): [string, Standing][] =>
       bridge === undefined
         ? []
-        : [[`${subnet} ${cnIp}`, { bridge: bridge.linkName, kind, key, isServed: dhcp !== undefined }]],
+        : [
+            [
+              `${subnet} ${cnIp}`,
+              { bridge: bridge.linkName, kind, key, isServed: dhcp !== undefined },
+            ],
+          ],
     ),
   );
   return new Map(entries);
@@ -220,8 +231,7 @@ function isReplaced(former: TenantEvent, event: TenantEvent): boolean {
   return (
     isLive(former) &&
     (former.agentIp !== event.agentIp ||
-      (isLive(event) &&
-        (former.subnetKey !== event.subnetKey || former.tunnel !== event.tunnel)))
+      (isLive(event) && (former.subnetKey !== event.subnetKey || former.tunnel !== event.tunnel)))
   );
 }
 
@@ -229,10 +239,20 @@ function isSameTunnelOf(wished: TenantEvent, event: TenantEvent): boolean {
   return keyOf(wished) === keyOf(event);
 }
 
-function configOf({ tenantSubnet, subnetKey, agentIp, tunnel }: TenantEvent): RemoteSubnetConfigInput {
+function configOf({
+  tenantSubnet,
+  subnetKey,
+  agentIp,
+  tunnel,
+}: TenantEvent): RemoteSubnetConfigInput {
   return { subnet: tenantSubnet, subnetKey, cnIp: agentIp, ...(tunnel && { mode: tunnel }) };
 }
 
-function describe({ kind, tenantSubnet, agentIp, subnetKey }: TenantEvent): Record<string, unknown> {
+function describe({
+  kind,
+  tenantSubnet,
+  agentIp,
+  subnetKey,
+}: TenantEvent): Record<string, unknown> {
   return { kind, subnet: tenantSubnet, node: agentIp, key: subnetKey };
 }

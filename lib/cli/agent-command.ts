@@ -49,11 +49,16 @@ export function addAgentCommand(program: Command): void {
       ),
     ),
   )
-    .option('--config <file>', 'the options as JSON, by their names: {"computeNet": …}; options win')
+    .option(
+      '--config <file>',
+      'the options as JSON, by their names: {"computeNet": …}; options win',
+    )
     .addOption(tenantOption())
     .addOption(meshModeOption())
     .addOption(meshPrefixLengthOption())
-    .addOption(switchOption('--network [boolean]', 'do what is asked for, and not only remember it'))
+    .addOption(
+      switchOption('--network [boolean]', 'do what is asked for, and not only remember it'),
+    )
     .addOption(switchOption('--ssh [boolean]', 'a port for port 22 of each workload'))
     .addOption(
       new Option('--subnet-keys <which>', 'of-subnet: only keys as ciao computes them').choices([
@@ -73,8 +78,11 @@ export function addAgentCommand(program: Command): void {
       ),
     )
     .addOption(
-      new Option('--monitor <address>', 'metrics and health: unix:///path, tcp://127.0.0.1:port, none')
-        .default('unix:///run/snnet-agent/monitor.sock')
+      new Option(
+        '--monitor <address>',
+        'metrics and health: unix:///path, tcp://127.0.0.1:port, none',
+      )
+        .default('unix:///run/libsnnet/agent/monitor.sock')
         .env('SNNET_AGENT_MONITOR'),
     )
     .option('--verbose', 'more in the log')
@@ -103,7 +111,8 @@ async function serve(flags: AgentFlags, signal: AbortSignal): Promise<void> {
     tidy();
     monitor?.watch(agent);
     await using server = new Closing(
-      monitor && (await serveMonitor({ monitor, agent, address: parseAddress(flags.monitor, 'monitor') })),
+      monitor &&
+        (await serveMonitor({ monitor, agent, address: parseAddress(flags.monitor, 'monitor') })),
     );
     const { tunnels, publicIps } = agent.state;
     const known = `${String(tunnels)} tunnels and ${String(publicIps)} public addresses`;
@@ -128,7 +137,7 @@ function openAgent(
   const { network, ssh, subnetKeys, dataDir } = flags;
   return CnciAgent.open({
     // A concentrator that knows no tenant goes by its own name.
-    cnci: { tenantId: id, ...toCnciOptions({ ...flags, id, dhcp: toDhcpChoice(flags) }) },
+    cnci: toCnciOptions({ tenantId: id, ...flags, id, dhcp: toDhcpChoice(flags) }),
     transport: makeTransport(flags, { id, logger }),
     network,
     ssh,
@@ -185,4 +194,3 @@ class Closing implements AsyncDisposable {
     await this.#server?.close();
   }
 }
-

@@ -49,7 +49,10 @@ export function addTransportOptions(command: Command): Command {
 }
 
 /** The transport that was asked for; it connects when the agent runs. */
-export function makeTransport(flags: TransportFlags, { id, logger }: TransportSetting): AgentTransport {
+export function makeTransport(
+  flags: TransportFlags,
+  { id, logger }: TransportSetting,
+): AgentTransport {
   const { server = 'auto', cacert, cert } = flags;
   return new SsntpAgentTransport({
     uuid: id,

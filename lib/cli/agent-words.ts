@@ -20,6 +20,7 @@ const LOG_VALUES: ReadonlySet<string> = new Set([
   'stderrthreshold',
   'vmodule',
 ]);
+const TAKES_VALUE: ReadonlySet<string> = new Set([...Object.keys(FLAGS), 'v', ...LOG_VALUES]);
 const LOG_SWITCHES: ReadonlySet<string> = new Set(['alsologtostderr', 'logtostderr']);
 const FLAG = /^--?([a-z_-]+)(?:=(.*))?$/s;
 
@@ -39,18 +40,14 @@ export function agentWords(words: readonly string[]): readonly string[] {
 /** Go's manners: one dash, `-flag=value`, and a switch that takes no word after it. */
 export function fromGoFlags(words: readonly string[]): readonly string[] {
   const out: string[] = [];
-  for (let index = 0; index < words.length; index += 1) {
-    const word = words[index] ?? '';
+  const rest = [...words];
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     const [, name = '', inline] = FLAG.exec(word) ?? [];
-    const takesValue = name in FLAGS || name === 'v' || LOG_VALUES.has(name);
     if (SWITCHES.has(name)) {
-      const next = words[index + 1];
-      const isNext = inline === undefined && (next === 'true' || next === 'false');
-      if (isNext) index += 1;
-      out.push(`${String(FLAGS[name])}=${inline ?? (isNext ? next : 'true')}`);
-    } else if (takesValue) {
-      const value = inline ?? words[(index += 1)];
-      out.push(...translated(name, value));
+      const isNext = inline === undefined && /^(?:true|false)$/.test(rest[0] ?? '');
+      out.push(`--${name}=${inline ?? (isNext ? String(rest.shift()) : 'true')}`);
+    } else if (TAKES_VALUE.has(name)) {
+      out.push(...translated(name, inline ?? rest.shift()));
     } else if (!LOG_SWITCHES.has(name)) {
       out.push(word);
     }
@@ -62,7 +59,8 @@ export function fromGoFlags(words: readonly string[]): readonly string[] {
 export function configWords(config: object, words: readonly string[]): readonly string[] {
   return Object.entries(config).flatMap(([name, value]: [string, unknown]) => {
     const option = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    if (name === 'config' || valueOf(words, option) !== undefined || words.includes(option)) return [];
+    if (name === 'config' || valueOf(words, option) !== undefined || words.includes(option))
+      return [];
     return optionWords(name, option, value);
   });
 }

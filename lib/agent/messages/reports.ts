@@ -14,7 +14,9 @@ const TOP_KEYS: Readonly<Record<AgentReportKind, string | undefined>> = {
   'unassign-public-ip-failure': undefined,
 };
 
-export const AGENT_REPORT_KINDS = Object.freeze(Object.keys(TOP_KEYS)) as readonly AgentReportKind[];
+export const AGENT_REPORT_KINDS = Object.freeze(
+  Object.keys(TOP_KEYS),
+) as readonly AgentReportKind[];
 
 const MOST_BYTES = 64 * 1024;
 const PARSE = 'parseAgentReport';
@@ -32,7 +34,9 @@ export function parseAgentReport(kind: AgentReportKind, payload: string): AgentR
     const root = readYaml(payload, PARSE, MOST_BYTES);
     const own = key === undefined ? root : Object.hasOwn(root, key) ? root[key] : undefined;
     if (!isMapping(own)) throw unreadable(PARSE, `there are no fields under ${String(key)}`);
-    return Object.freeze(readReport(known, new FieldReader(own, key === undefined ? '' : `${key}.`)));
+    return Object.freeze(
+      readReport(known, new FieldReader(own, key === undefined ? '' : `${key}.`)),
+    );
   });
 }
 

@@ -9,6 +9,7 @@ export type Mapping = Readonly<Record<string, unknown>>;
 
 // Digits alone: YAML 1.1 takes some of them for numbers to the base of 60.
 const DIGITS_MAC = /^\d{2}(?::\d{2}){5}$/;
+const DEEPEST = 32;
 const NOTHING: ReadonlySet<unknown> = new Set([undefined, null, '', '~', 'null', 'Null', 'NULL']);
 
 /** Reads a payload that is one mapping; whatever else it is gives a typed error. */
@@ -20,6 +21,7 @@ export function readYaml(text: unknown, operation: string, mostBytes: number): M
   if (bytes > mostBytes) {
     throw unreadable(operation, `it has ${bytes} bytes, the most is ${mostBytes}`);
   }
+  if (isDeep(text)) throw unreadable(operation, `it is nested deeper than ${DEEPEST} levels`);
   const root = parse(text, operation);
   if (!isMapping(root)) throw unreadable(operation, 'it is not a mapping of names to values');
   return root;
@@ -49,6 +51,17 @@ export function isMapping(value: unknown): value is Mapping {
 /** Absent, empty or `null`: the original reads all of them as empty. */
 export function isNothing(value: unknown): boolean {
   return NOTHING.has(value);
+}
+
+/** Messages have four levels; the parser takes a second for ten thousand. */
+function isDeep(text: string): boolean {
+  let depth = 0;
+  for (const character of text) {
+    if (character === '[' || character === '{') depth += 1;
+    else if (character === ']' || character === '}') depth -= 1;
+    if (depth > DEEPEST) return true;
+  }
+  return false;
 }
 
 /** The payload as a whole cannot be read. */

@@ -34,7 +34,8 @@ export function frameFor(
   kind: AgentReportKind | TenantEvent['kind'],
   payload: string,
 ): SsntpMessage {
-  const frame = kind === 'tenant-added' || kind === 'tenant-removed' ? REQUESTS[kind] : REPORTS[kind];
+  const frame =
+    kind === 'tenant-added' || kind === 'tenant-removed' ? REQUESTS[kind] : REPORTS[kind];
   // The tables give each type its own operands.
   return { ...frame, payload } as SsntpMessage;
 }
