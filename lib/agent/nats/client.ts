@@ -75,7 +75,7 @@ export async function hangUp(connection: NatsConnection): Promise<void> {
 export function asOurs(error: unknown, peer?: string): APIError {
   if (error instanceof APIError) return error;
   if (isLibsnnetError(error)) return new APIError('SNNET_NATS_UNREACHABLE', { cause: error });
-  const detail = error instanceof Error ? error.message : String(error);
+  const detail = isError(error) ? error.message : String(error);
   const object = peer === undefined ? undefined : { server: peer };
   return new APIError(codeOf(error), { object, detail, cause: error });
 }
@@ -143,12 +143,17 @@ function authenticatorOf(login: Exclude<NatsOptions['login'], { kind: 'nothing' 
 }
 
 function codeOf(error: unknown): APIErrorCode {
-  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; depth += 1) {
+  for (let cause = error, depth = 0; isError(cause) && depth < 5; depth += 1) {
     if (isRefusal(cause)) return 'SNNET_NATS_REFUSED';
     if (isAbsence(cause)) return 'SNNET_NATS_INCOMPLETE';
     cause = cause.cause;
   }
   return 'SNNET_NATS_UNREACHABLE';
+}
+
+/** Node's own errors may be of another realm than ours. */
+function isError(value: unknown): value is Error {
+  return typeof value === 'object' && value !== null && 'message' in value;
 }
 
 function isRefusal(error: Error): boolean {

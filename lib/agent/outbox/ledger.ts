@@ -1,4 +1,4 @@
-import { refuse, tryParseIpv4, tryParseIpv4Cidr } from '../../model';
+import { refuse, tryParseIpv4, tryParseIpv4Cidr, withOperation } from '../../model';
 import type { Ipv4Cidr } from '../../model';
 import type { NodeTopology, SubnetTopology } from '../../compute-node';
 import type { StoreChange } from '../../store';
@@ -114,7 +114,8 @@ export class Ledger {
     const parsed = parseOutboxEvent(event, operation);
     const subnet = parsed.subnet ?? this.#networkOf(parsed);
     if (subnet === undefined) {
-      return refuse(undefined, 'subnet', 'the network, which nobody here was told');
+      const expected = 'the network, which nobody here was told';
+      return withOperation(operation, () => refuse(undefined, 'subnet', expected));
     }
     const tunnel = tunnelOf(parsed, subnet);
     return parsed.kind === 'tunnel-add' ? this.#add(tunnel) : this.#remove(tunnel);
@@ -139,33 +140,41 @@ export class Ledger {
     readonly result: Reconciled;
     readonly changes: readonly StoreChange[];
   } {
-    const changes: StoreChange[] = [];
-    const added: Tunnel[] = [];
-    const unknown: SubnetTopology[] = [];
-    const present = new Set<string>();
-    for (const subnet of topology.subnets) {
-      if (subnet.ids === undefined) {
-        if (subnet.tunnel !== undefined) unknown.push(subnet);
-        continue;
-      }
-      // With the bridge there, a tunnel that is missing is being made, or repaired.
-      present.add(ownerKey(subnet.ids));
-      if (subnet.tunnel === undefined) continue;
-      const tunnel = this.#tunnelThere(subnet, subnet.ids);
-      if (tunnel === undefined) unknown.push(subnet);
-      else if (!this.#isSaid(tunnel)) {
-        changes.push(...this.#add(tunnel));
-        added.push(tunnel);
-      }
-    }
-    const removed = [...this.#records.values()].filter(
-      (record) => record.state === 'added' && !present.has(ownerKey(record)),
-    );
-    for (const tunnel of removed) changes.push(...this.#remove(tunnel));
-    for (const owner of [...this.#networks.keys()]) {
-      if (!present.has(owner)) changes.push(...this.#forgetNetwork(owner));
-    }
+    const { tunnels, unknown, halves } = this.#look(topology.subnets);
+    // With the bridge there, a tunnel that is missing is being made, or repaired.
+    const removed = [...this.#records].flatMap(([key, record]) => {
+      const isGone = record.state === 'added' && !tunnels.has(key) && !halves.has(ownerKey(record));
+      return isGone ? [record] : [];
+    });
+    const added = [...tunnels.values()].filter((tunnel) => !this.#isSaid(tunnel));
+    const owners = new Set([...halves, ...[...tunnels.values()].map(ownerKey)]);
+    const changes = [
+      ...removed.flatMap((tunnel) => this.#remove(tunnel)),
+      ...added.flatMap((tunnel) => this.#add(tunnel)),
+      ...[...this.#networks.keys()].flatMap((owner) =>
+        owners.has(owner) ? [] : this.#forgetNetwork(owner),
+      ),
+    ];
     return { result: Object.freeze({ added, removed, unknown }), changes };
+  }
+
+  /** The tunnels that are there, and subnets with half of what they need. */
+  #look(subnets: readonly SubnetTopology[]): {
+    readonly tunnels: ReadonlyMap<string, Tunnel>;
+    readonly unknown: readonly SubnetTopology[];
+    readonly halves: ReadonlySet<string>;
+  } {
+    const tunnels = new Map<string, Tunnel>();
+    const unknown: SubnetTopology[] = [];
+    const halves = new Set<string>();
+    for (const subnet of subnets) {
+      const { ids, tunnel } = subnet;
+      const known = ids === undefined ? undefined : this.#tunnelThere(subnet, ids);
+      if (known !== undefined) tunnels.set(tunnelKey(known), known);
+      else if (tunnel !== undefined) unknown.push(subnet);
+      if (ids !== undefined && known === undefined) halves.add(ownerKey(ids));
+    }
+    return { tunnels, unknown, halves };
   }
 
   #add(tunnel: Tunnel): readonly StoreChange[] {

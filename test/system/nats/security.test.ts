@@ -3,6 +3,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, nkeys } from '@nats-io/transport-node';
 import type { NatsConnection } from '@nats-io/transport-node';
 
+import type { AgentReport } from '#lib/agent/messages/index';
 import { formatAuthorization, parseNatsNames } from '#lib/agent/nats/index';
 import type { NatsUser } from '#lib/agent/nats/index';
 import { authority, issue } from '../../support/certificates';
@@ -67,10 +68,13 @@ nats('with the permissions that the library describes everybody can do their wor
   const login = { user: ADMIN.user, pass: ADMIN.password };
   const isBuried = async () => (await contentOf(servers, 'CIAO_DEAD', login)).length === 1;
   expect(await until(isBuried, WAIT_MS)).toBe(true);
-  const report = {
-    ...{ kind: 'public-ip-assigned', concentratorUuid: AGENT, instanceUuid: '' },
-    ...{ publicIp: '203.0.113.1', privateIp: '172.16.1.2' },
-  } as const;
+  const report: AgentReport = {
+    kind: 'public-ip-assigned',
+    concentratorUuid: AGENT,
+    instanceUuid: '',
+    publicIp: '203.0.113.1',
+    privateIp: '172.16.1.2',
+  };
   await agent.transport.report(report, 'r1');
   await using controller = await somebody(server, 'controller', 'p4', 'controller');
   const manager = await jetstreamManager(controller.connection, { checkAPI: false });
