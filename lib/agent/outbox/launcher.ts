@@ -1,6 +1,8 @@
 import type { ComputeNode, CreatedVnic, DestroyedVnic } from '../../compute-node';
-import { parseVnicConfig } from '../../model';
+import { parseVnicConfig, withOperation } from '../../model';
 import type { CallOptionsInput, VnicConfigInput } from '../../model';
+import { pause } from '../waiting';
+import { parseIntervalMs } from './options';
 import { TenantEventOutbox } from './outbox';
 import type { OutboxOptionsInput } from './options';
 
@@ -15,6 +17,10 @@ export interface LauncherOptionsInput extends Omit<OutboxOptionsInput, 'agentUui
   readonly reconcileMs?: number | undefined;
 }
 
+/** After a call that failed: so often, so long after each other. */
+const LOOKS = 4;
+const LOOK_AGAIN_MS = 500;
+
 /**
  * A compute node whose concentrators hear of its tunnels: `createVnic` and `destroyVnic` of the node, and
  * what they say goes into an outbox. Whenever the process dies, the next one finds what was not said.
@@ -27,6 +33,9 @@ export interface LauncherOptionsInput extends Omit<OutboxOptionsInput, 'agentUui
 export class Launcher implements AsyncDisposable {
   readonly node: ComputeNode;
   readonly outbox: TenantEventOutbox;
+  readonly #closing = new AbortController();
+  #looking: Promise<void> | undefined;
+  #looks = 0;
 
   private constructor(node: ComputeNode, outbox: TenantEventOutbox) {
     this.node = node;
@@ -39,7 +48,10 @@ export class Launcher implements AsyncDisposable {
    * @throws {@link APIError} `SNNET_STORE_FAILED`, `SNNET_STATE_UNSAFE`, `SNNET_INPUT_…`.
    */
   static async open(node: ComputeNode, options: LauncherOptionsInput): Promise<Launcher> {
-    const { reconcileMs: intervalMs, agentUuid = node.id, ...rest } = options;
+    const { reconcileMs = 60_000, agentUuid = node.id, ...rest } = options;
+    const intervalMs = withOperation('Launcher.open', () =>
+      parseIntervalMs(reconcileMs, 'reconcileMs'),
+    );
     const outbox = await TenantEventOutbox.open({ ...rest, agentUuid });
     try {
       await outbox.reconcile(node);
@@ -81,28 +93,37 @@ export class Launcher implements AsyncDisposable {
   }
 
   /** Closes the outbox, and its transport and store; the node stays open. */
-  close(): Promise<void> {
-    return this.outbox.close();
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.outbox.close();
+    await this.#looking;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  /** A call that was given up may be done all the same, and nobody gets what it says. */
+  /** A call that was given up may be done all the same, or be undone a little later, and nobody is told. */
   async #watched<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call();
     } catch (error) {
-      void this.#lookAgain();
+      this.#looks = LOOKS;
+      this.#looking ??= this.#lookAgain().finally(() => {
+        this.#looking = undefined;
+      });
       throw error;
     }
   }
 
   async #lookAgain(): Promise<void> {
     try {
-      await this.node.settle();
-      await this.outbox.reconcile(this.node);
+      while (this.#looks > 0) {
+        this.#looks -= 1;
+        await this.node.settle();
+        await this.outbox.reconcile(this.node);
+        await pause(LOOK_AGAIN_MS, this.#closing.signal);
+      }
     } catch {
       // It is closed meanwhile; the next to open it looks anyway.
     }

@@ -24,7 +24,7 @@ export interface FollowOptions {
 }
 
 /** How long closing waits for what is being sent, before it closes the transport under it. */
-const CLOSING_MS = 2000;
+const CLOSING_MS = 1000;
 
 /**
  * Tells concentrators of tunnels, and goes on until they were told.

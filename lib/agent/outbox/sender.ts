@@ -21,7 +21,7 @@ export interface SenderOptions {
 }
 
 const MOST_AT_ONCE = 32;
-const LONGEST_PAUSE_MS = 30_000;
+const LONGEST_PAUSE_MS = 10_000;
 
 /**
  * Says what there is to say until it is taken over. After a failure it tries with one message at a time,
@@ -106,8 +106,11 @@ export class Sender {
   #noteFailure({ lane, record }: Message, error: unknown): void {
     const failures = (this.#failed.get(lane)?.failures ?? 0) + 1;
     const now = performance.now();
-    this.#failures += 1;
-    this.#pausedUntilMs = now + backOffMs(this.#failures - 1, LONGEST_PAUSE_MS);
+    // Those that were on their way when the first one failed are no further failures.
+    if (now >= this.#pausedUntilMs) {
+      this.#pausedUntilMs = now + backOffMs(this.#failures, LONGEST_PAUSE_MS);
+      this.#failures += 1;
+    }
     this.#failed.set(lane, { failures, dueMs: now + backOffMs(failures - 1, LONGEST_PAUSE_MS) });
     if (this.#isClosed) return;
     const { state, subnet, concId, concIp } = record;
