@@ -160,11 +160,11 @@ export class SubnetWishes {
 
   async #settle(wish: SubnetWish): Promise<void> {
     const { desired } = this.#settings;
-    if (isLive(wish.request) || wish.order !== undefined) {
-      if (!wish.isSettled) await desired.commit({ put: [{ ...wish, isSettled: true }] });
-    } else {
-      await desired.commit({ drop: [wish] });
-    }
+    // What is to be there is looked at after every start in any case.
+    if (isLive(wish.request)) return;
+    await desired.commit(
+      wish.order === undefined ? { drop: [wish] } : { put: [{ ...wish, isSettled: true }] },
+    );
   }
 
   #checkKey({ kind, tenantSubnet, subnetKey }: TenantEvent): void {

@@ -9,8 +9,8 @@ const CLI = join(PACKAGE_ROOT, 'dist', 'cli', 'main.js');
 
 export interface AgentProcessOptions {
   readonly id: string;
-  /** Path of the namespace. */
-  readonly netns: string;
+  /** Path of the namespace. Default: this process's own. */
+  readonly netns?: string;
   /** For its store, its sockets and its files. */
   readonly directory: string;
   /** How it is reached: what the transport adds. */
@@ -33,7 +33,8 @@ export class AgentProcess implements AsyncDisposable {
     const { id, netns, directory, words, prefix = [] } = options;
     const monitor = join(directory, 'run', 'monitor.sock');
     const argv = [
-      ...[...prefix, process.execPath, CLI, 'agent', '--id', id, '--netns', netns],
+      ...[...prefix, process.execPath, CLI, 'agent', '--id', id],
+      ...(netns === undefined ? [] : ['--netns', netns]),
       ...['--allow-veth-uplink', '--mode', 'vxlan', '--compute-net', '198.51.100.0/24'],
       ...['--data-dir', join(directory, 'data'), '--dhcp-dir', join(directory, 'dhcp')],
       ...['--monitor', `unix://${monitor}`, ...words],
