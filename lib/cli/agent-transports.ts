@@ -1,14 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { SsntpAgentTransport } from '../agent';
+import { NatsAgentTransport, SsntpAgentTransport } from '../agent';
 import type { AgentTransport } from '../agent';
 import type { Logger } from '../model';
 import { CommandFailure, EXIT } from './failure';
+import { addNatsOptions, toNatsOptions } from './nats-options';
+import type { NatsFlags } from './nats-options';
+import { given } from './options';
 
 /** What the options of {@link addTransportOptions} give. */
-export interface TransportFlags {
-  readonly transport: 'ssntp';
+export interface TransportFlags extends NatsFlags {
+  readonly transport: 'ssntp' | 'nats';
+  readonly natsSetUp?: boolean;
   readonly server?: string;
   readonly cacert: string;
   readonly cert: string;
@@ -23,10 +27,11 @@ export interface TransportSetting {
 
 /** Over what requests come, and whom to ask. */
 export function addTransportOptions(command: Command): Command {
-  return command
+  return addNatsOptions(command)
+    .option('--nats-set-up', 'make the streams and the consumer, where they are not there')
     .addOption(
       new Option('--transport <name>', 'how requests come')
-        .choices(['ssntp'])
+        .choices(['ssntp', 'nats'])
         .default('ssntp')
         .env('SNNET_AGENT_TRANSPORT'),
     )
@@ -53,6 +58,14 @@ export function makeTransport(
   flags: TransportFlags,
   { id, logger }: TransportSetting,
 ): AgentTransport {
+  if (flags.transport === 'nats') {
+    const { natsSetUp } = flags;
+    return new NatsAgentTransport({
+      ...toNatsOptions(flags),
+      ...{ uuid: id, logger },
+      ...given({ setUp: natsSetUp }),
+    });
+  }
   const { server = 'auto', cacert, cert } = flags;
   return new SsntpAgentTransport({
     uuid: id,
