@@ -35,9 +35,10 @@ export function addOutboxOptions(command: Command): Command {
     new Option('--tell-again <ms>', 'tell of all tunnels again, so often (ssntp: 600000; nats: 0)')
       .argParser(parseNumber)
       .env('SNNET_TELL_AGAIN'),
-    new Option('--ssntp-server <host>', "the scheduler; default: as the authority's certificate says").env(
-      'SNNET_SSNTP_SERVER',
-    ),
+    new Option(
+      '--ssntp-server <host>',
+      "the scheduler; default: as the authority's certificate says",
+    ).env('SNNET_SSNTP_SERVER'),
     new Option('--ssntp-cacert <file>', "the authority's certificate")
       .default('/var/lib/ciao/CAcert-server-localhost.pem')
       .env('SNNET_SSNTP_CACERT'),

@@ -11,7 +11,16 @@ import { needs } from '../support/reasons';
 import { until } from '../support/run';
 import { Sandbox } from '../support/sandbox';
 import type { Namespace } from '../support/sandbox';
-import { CONC, makeHost, NODE_ID, NODE_IP, openNode, optionsFor, TENANT, vnicConfig } from './helpers/node';
+import {
+  CONC,
+  makeHost,
+  NODE_ID,
+  NODE_IP,
+  openNode,
+  optionsFor,
+  TENANT,
+  vnicConfig,
+} from './helpers/node';
 
 const vxlan = needs('vxlan', 'tap');
 
@@ -55,7 +64,11 @@ class LauncherBed implements AsyncDisposable {
     const node = await openNode(this.ns);
     try {
       const dataDir = join(this.directory, 'outbox');
-      await using launcher = await Launcher.open(node, { transport: wire, dataDir, reconcileMs: 0 });
+      await using launcher = await Launcher.open(node, {
+        transport: wire,
+        dataDir,
+        reconcileMs: 0,
+      });
       await body(launcher, wire);
       await launcher.outbox.flush();
     } finally {
@@ -82,20 +95,23 @@ const SAID = {
   tunnel: 'vxlan',
 };
 
-vxlan('the first VNIC of a subnet adds its tunnel, the last removes it, and both are said', async () => {
-  await using bed = await LauncherBed.open();
-  const wire = await bed.use(async (launcher) => {
-    await launcher.createVnic(vnicConfig(0));
-    await launcher.createVnic(vnicConfig(1));
-    await launcher.destroyVnic(vnicConfig(0));
-    await launcher.outbox.flush();
-    await launcher.destroyVnic(vnicConfig(1));
-  });
-  expect(wire.sent).toEqual([
-    { kind: 'tenant-added', ...SAID },
-    { kind: 'tenant-removed', ...SAID },
-  ]);
-});
+vxlan(
+  'the first VNIC of a subnet adds its tunnel, the last removes it, and both are said',
+  async () => {
+    await using bed = await LauncherBed.open();
+    const wire = await bed.use(async (launcher) => {
+      await launcher.createVnic(vnicConfig(0));
+      await launcher.createVnic(vnicConfig(1));
+      await launcher.destroyVnic(vnicConfig(0));
+      await launcher.outbox.flush();
+      await launcher.destroyVnic(vnicConfig(1));
+    });
+    expect(wire.sent).toEqual([
+      { kind: 'tenant-added', ...SAID },
+      { kind: 'tenant-removed', ...SAID },
+    ]);
+  },
+);
 
 /** Dies as soon as an event is to be stored: what it told the kernel is done, and nobody was told. */
 const DYING = `
@@ -162,31 +178,34 @@ vxlan('a call that was given up, and done all the same, is said', async () => {
   expect(wire.kinds.at(-1)).not.toBe('tenant-added');
 });
 
-vxlan('a concentrator that moved is told of its tunnels at its new address, and keeps them', async () => {
-  await using bed = await LauncherBed.open();
-  const wire = await bed.use(async (launcher) => {
-    await launcher.createVnic(vnicConfig(0));
-    await launcher.outbox.flush();
-    const { events } = await launcher.node.repointConcentrator({
-      from: '198.51.100.9',
-      to: '198.51.100.10',
+vxlan(
+  'a concentrator that moved is told of its tunnels at its new address, and keeps them',
+  async () => {
+    await using bed = await LauncherBed.open();
+    const wire = await bed.use(async (launcher) => {
+      await launcher.createVnic(vnicConfig(0));
+      await launcher.outbox.flush();
+      const { events } = await launcher.node.repointConcentrator({
+        from: '198.51.100.9',
+        to: '198.51.100.10',
+      });
+      await launcher.outbox.reconcile(launcher.node);
+      for (const { scope: _, ...event } of events) {
+        await launcher.outbox.post({ ...event, concId: CONC, tenantId: TENANT } as never);
+      }
+      await launcher.outbox.flush();
+      expect(launcher.node.topology().subnets[0]?.concIp).toBe('198.51.100.10');
+      await launcher.destroyVnic({ ...vnicConfig(0), concIp: '198.51.100.10' });
     });
-    await launcher.outbox.reconcile(launcher.node);
-    for (const { scope: _, ...event } of events) {
-      await launcher.outbox.post({ ...event, concId: CONC, tenantId: TENANT } as never);
+    const [added, ...moved] = wire.sent;
+    const removed = moved.pop();
+    expect(added).toMatchObject({ kind: 'tenant-added', concentratorIp: '198.51.100.9' });
+    for (const one of moved) {
+      expect(one).toMatchObject({ kind: 'tenant-added', concentratorIp: '198.51.100.10' });
     }
-    await launcher.outbox.flush();
-    expect(launcher.node.topology().subnets[0]?.concIp).toBe('198.51.100.10');
-    await launcher.destroyVnic({ ...vnicConfig(0), concIp: '198.51.100.10' });
-  });
-  const [added, ...moved] = wire.sent;
-  const removed = moved.pop();
-  expect(added).toMatchObject({ kind: 'tenant-added', concentratorIp: '198.51.100.9' });
-  for (const one of moved) {
-    expect(one).toMatchObject({ kind: 'tenant-added', concentratorIp: '198.51.100.10' });
-  }
-  expect(removed).toMatchObject({ kind: 'tenant-removed', concentratorIp: '198.51.100.10' });
-});
+    expect(removed).toMatchObject({ kind: 'tenant-removed', concentratorIp: '198.51.100.10' });
+  },
+);
 
 vxlan('bad input touches neither the kernel nor the outbox', async () => {
   await using bed = await LauncherBed.open();

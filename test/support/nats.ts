@@ -55,9 +55,7 @@ export class NatsServer implements AsyncDisposable {
       `jetstream { store_dir: "${store}", max_mem: 64M, max_file: 2G }`,
       ...(cluster === undefined
         ? []
-        : [
-            `cluster { name: test, listen: "${LOOPBACK}:${cluster.port}", routes: [${routes}] }`,
-          ]),
+        : [`cluster { name: test, listen: "${LOOPBACK}:${cluster.port}", routes: [${routes}] }`]),
       config.replaceAll('DIR', this.directory),
     ];
     writeFileSync(join(this.directory, 'nats.conf'), `${lines.join('\n')}\n`);

@@ -53,7 +53,11 @@ class NatsCarrier implements Carrier {
     const uuid = NODE_IDS[node];
     const outbox = await TenantEventOutbox.open({
       agentUuid: uuid,
-      transport: new NatsLauncherTransport({ servers: [this.server.address], uuid, timeoutMs: 1000 }),
+      transport: new NatsLauncherTransport({
+        servers: [this.server.address],
+        uuid,
+        timeoutMs: 1000,
+      }),
       dataDir: join(this.#directory, `outbox-${node}`),
     });
     this.outboxes.set(node, outbox);
@@ -101,7 +105,8 @@ class NatsCarrier implements Carrier {
       for (let seq = 1; seq <= state.last_seq; seq += 1) {
         const message = await streams.getMessage(NAMES.reports, { seq });
         const kind = message === null ? undefined : kindOfReport(message.subject);
-        if (message !== null && kind !== undefined) reports.push(parseAgentReport(kind, message.string()));
+        if (message !== null && kind !== undefined)
+          reports.push(parseAgentReport(kind, message.string()));
       }
       return reports;
     } finally {
@@ -199,7 +204,11 @@ it(
     const far = await bed.createWorkload({ node: 'cn2', ip: '172.16.1.6' });
     await (await carrier.outboxOf('cn2')).flush();
     await carrier.server.kill();
-    const late = await bed.createWorkload({ node: 'cn2', ip: '172.16.3.6', subnet: '172.16.3.0/24' });
+    const late = await bed.createWorkload({
+      node: 'cn2',
+      ip: '172.16.3.6',
+      subnet: '172.16.3.0/24',
+    });
     expect((await carrier.outboxOf('cn2')).pending).toBe(1);
     await carrier.closeOutbox('cn2');
     await bed.startAgent();
@@ -234,13 +243,11 @@ it(
     await carrier.reported('concentrator-instance-added', 1);
     const outbox = await carrier.outboxOf('cn1');
     const began = performance.now();
-    const events = numbers(200).map(
-      (n): OutboxEvent => ({
-        ...{ kind: 'tunnel-add', cnciIp: CNCI_ADDRESS, cnIp: '198.51.100.2', subnetKey: 5000 + n },
-        ...{ tenantId: TENANT, subnetId: `s${n}`, concId: CNCI, cnId: NODE_IDS.cn1 },
-        ...{ subnet: `172.20.${n}.0/24`, tunnel: 'vxlan' },
-      }),
-    );
+    const events = numbers(200).map((n): OutboxEvent => ({
+      ...{ kind: 'tunnel-add', cnciIp: CNCI_ADDRESS, cnIp: '198.51.100.2', subnetKey: 5000 + n },
+      ...{ tenantId: TENANT, subnetId: `s${n}`, concId: CNCI, cnId: NODE_IDS.cn1 },
+      ...{ subnet: `172.20.${n}.0/24`, tunnel: 'vxlan' },
+    }));
     await Promise.all(events.map((event) => outbox.post(event)));
     await outbox.flush();
     const told = performance.now();

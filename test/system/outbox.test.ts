@@ -16,7 +16,11 @@ import { AGENT, LAUNCHER, numbers, Publisher, Running, setUp } from './nats/bed'
 
 const WAIT_MS = 20_000;
 
-function event(kind: OutboxEvent['kind'], n: number, changes: Partial<OutboxEvent> = {}): OutboxEvent {
+function event(
+  kind: OutboxEvent['kind'],
+  n: number,
+  changes: Partial<OutboxEvent> = {},
+): OutboxEvent {
   return {
     ...{ kind, cnciIp: '198.51.100.9', cnIp: '198.51.100.1', subnetKey: 1000 + n },
     ...{ tenantId: 'tenant', subnetId: `subnet${n}`, concId: AGENT, cnId: LAUNCHER },
@@ -195,7 +199,11 @@ test('a store that refuses is the caller’s to hear of, and what it holds is se
     },
     close: () => Promise.resolve(),
   };
-  await using outbox = await TenantEventOutbox.open({ agentUuid: LAUNCHER, transport: wire, store });
+  await using outbox = await TenantEventOutbox.open({
+    agentUuid: LAUNCHER,
+    transport: wire,
+    store,
+  });
   expect(await rejectionOf(outbox.post(event('tunnel-add', 1)))).toMatchObject({
     message: 'no space left on device',
   });

@@ -44,13 +44,13 @@ export class NatsAgentTransport implements AgentTransport {
     loadJetStream();
     const { logger, mostAttempts } = this.#options;
     const inHand = new InHand(listener, { mostAttempts, logger });
-    for (let failures = 0; !signal.aborted; ) {
+    for (let failures = 0; !signal.aborted;) {
       const began = performance.now();
       try {
         await this.#serve(listener, inHand, signal);
       } catch (error) {
-        const reason = asOurs(error).message;
-        if (!signal.aborted) logger.warn('there is no connection to NATS', { reason });
+        const { code, message: reason } = asOurs(error);
+        if (code !== 'SNNET_CALL_ABORTED') logger.warn('there is no connection to NATS', { reason });
       }
       failures = performance.now() - began >= STEADY_MS ? 0 : failures + 1;
       await pause(backOffMs(failures, LONGEST_PAUSE_MS), signal);
@@ -111,7 +111,10 @@ export class NatsAgentTransport implements AgentTransport {
     return consumer;
   }
 
-  async #consume({ connection, js, consumer, inHand }: Session, signal: AbortSignal): Promise<void> {
+  async #consume(
+    { connection, js, consumer, inHand }: Session,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { created, stream_name, name, config } = await consumer.info(true);
     // To the second: a server of version 2.9 that has restarted says it some microseconds later.
     const count = `${stream_name}/${name}@${created.slice(0, SECONDS)}`;

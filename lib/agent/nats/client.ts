@@ -66,7 +66,11 @@ export async function dial(options: NatsOptions, signal: AbortSignal): Promise<D
 /** Closes it; what is waited for fails. What was published before goes first, if the server answers. */
 export async function hangUp(connection: NatsConnection): Promise<void> {
   if (!connection.isClosed()) {
-    await Promise.race([connection.flush().catch(() => undefined), connection.closed(), sleep(FLUSH_MS)]);
+    await Promise.race([
+      connection.flush().catch(() => undefined),
+      connection.closed(),
+      sleep(FLUSH_MS),
+    ]);
   }
   await connection.close().catch(() => undefined);
 }

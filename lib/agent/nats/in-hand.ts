@@ -192,7 +192,8 @@ export class InHand {
     const reason = await this.#execute(held);
     if (reason === 'not now') {
       held.state = 'waiting';
-      return this.#onChange();
+      this.#onChange();
+      return;
     }
     if (reason !== undefined) {
       const { subject, sequence } = held.arrival;
@@ -220,9 +221,12 @@ export class InHand {
         held.failures += 1;
         const message = error instanceof Error ? error.message : String(error);
         if (held.failures >= this.#options.mostAttempts) return `failed too often: ${message}`;
-        this.#options.logger.warn('a request failed, and is tried again', { kind, sequence, error });
+        this.#options.logger.warn('a request failed, and is tried again', {
+          kind,
+          sequence,
+          error,
+        });
       }
-      if (this.#closing.signal.aborted) return 'not now';
       await pause(backOffMs(held.failures, LONGEST_PAUSE_MS), this.#closing.signal);
       if (this.#closing.signal.aborted) return 'not now';
     }
@@ -284,6 +288,8 @@ function keyOf({ count, sequence }: Arrival): string {
 
 /** What is left of an earlier count is older than everything. */
 function byPlace(left: Held, right: Held): number {
-  return Number(right.isForgotten) - Number(left.isForgotten) ||
-    left.arrival.sequence - right.arrival.sequence;
+  return (
+    Number(right.isForgotten) - Number(left.isForgotten) ||
+    left.arrival.sequence - right.arrival.sequence
+  );
 }

@@ -24,7 +24,6 @@ const REQUEST_TOKENS: Readonly<Record<AgentRequestKind, string>> = {
   'refresh-cnci': 'refresh',
 };
 const PLAIN = /^[A-Za-z0-9_-]+$/;
-const FAILURE = /-failure$/;
 
 export function namesOf(prefix: string, streams: string): NatsNames {
   return Object.freeze({
@@ -70,7 +69,7 @@ export function kindOfRequest(subject: string): AgentRequestKind | undefined {
 
 /** Where an agent's report is published. */
 export function reportSubject(names: NatsNames, uuid: string, kind: AgentReportKind): string {
-  const area = FAILURE.test(kind) ? 'errors' : 'events';
+  const area = kind.endsWith('-failure') ? 'errors' : 'events';
   return `${names.prefix}.${area}.${tokenOf(uuid)}.${kind.replaceAll('-', '_')}`;
 }
 

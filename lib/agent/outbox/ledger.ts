@@ -64,7 +64,11 @@ export class Ledger {
   }
 
   /** What is to be said, in order; of each subnet and concentrator only the first. */
-  *next(): Generator<{ readonly key: string; readonly lane: string; readonly record: TunnelRecord }> {
+  *next(): Generator<{
+    readonly key: string;
+    readonly lane: string;
+    readonly record: TunnelRecord;
+  }> {
     const lanes = new Set<string>();
     for (const key of this.#pending) {
       const record = this.#records.get(key);

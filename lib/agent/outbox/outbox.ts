@@ -160,7 +160,8 @@ export class TenantEventOutbox implements AsyncDisposable {
         throw new APIError('SNNET_CALL_ABORTED', { operation, cause: signal.reason });
       }
       const object = { pending: this.#ledger.pending };
-      if (deadline?.aborted === true) throw new APIError('SNNET_CALL_TIMEOUT', { operation, object });
+      if (deadline?.aborted === true)
+        throw new APIError('SNNET_CALL_TIMEOUT', { operation, object });
       await this.#change(signal, deadline);
     }
   }
@@ -182,7 +183,8 @@ export class TenantEventOutbox implements AsyncDisposable {
       const records = [...(await store.rebuild(TUNNELS)).values()].map(readRecord);
       const networks = [...(await store.rebuild(NETWORKS)).values()].map(readNetwork);
       const bad = [...records, ...networks].filter((entry) => entry === undefined).length;
-      if (bad > 0) logger.error('entries of the outbox cannot be read, and are passed over', { bad });
+      if (bad > 0)
+        logger.error('entries of the outbox cannot be read, and are passed over', { bad });
       this.#ledger.load(
         records.filter((record) => record !== undefined),
         networks.filter((network) => network !== undefined),

@@ -46,9 +46,8 @@ export class Sender {
     clearTimeout(this.#timer);
     if (this.#isClosed) return;
     const now = performance.now();
-    let nextMs = Infinity;
-    if (now < this.#pausedUntilMs) nextMs = this.#pausedUntilMs;
-    else nextMs = this.#sendWhatIsDue(now);
+    const isPaused = now < this.#pausedUntilMs;
+    const nextMs = isPaused ? this.#pausedUntilMs : this.#sendWhatIsDue(now);
     if (nextMs === Infinity) return;
     this.#timer = setTimeout(() => this.wake(), Math.max(nextMs - now, 1));
   }

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 
 import { Ledger, MOST_REMOVALS } from '#lib/agent/outbox/index';
 import type { OutboxEvent, TunnelRecord } from '#lib/agent/outbox/index';
-import type { NodeTopology, SubnetTopology } from '#lib/compute-node/index';
+import type { SubnetTopology } from '#lib/compute-node/index';
 import type { StoreChange } from '#lib/store/index';
 import { checkProperty } from '../../support/property';
 
@@ -80,7 +80,7 @@ class World {
 
   reconcile(): void {
     const subnets = [...this.kernel.values()].map(subnetView);
-    this.keep(this.ledger.reconcile({ subnets } as Pick<NodeTopology, 'subnets'>).changes);
+    this.keep(this.ledger.reconcile({ subnets }).changes);
   }
 
   keep(changes: readonly StoreChange[]): void {
@@ -113,6 +113,14 @@ function subnetView({ subnet, subnetKey, cnIp, concIp }: Fact): SubnetTopology {
     ...{ ids, concIp, bridge: link, vnics: [] },
     tunnel: { ...link, kind: 'gre', key: subnetKey, local: cnIp, remote: concIp },
   };
+}
+
+function errorOf(body: () => unknown): unknown {
+  try {
+    return body();
+  } catch (error) {
+    return error;
+  }
 }
 
 const fact = fc.record({
@@ -199,9 +207,8 @@ test('a network that nobody said is remembered, or asked for', () => {
   const world = new World();
   const one = { subnet: 1, subnetKey: 7, cnIp: '198.51.100.1', concIp: '198.51.100.9' };
   const { subnet: _, ...without } = eventOf('tunnel-del', one);
-  expect(() => world.ledger.note(without, 'post')).toThrow(
-    expect.objectContaining({ code: 'SNNET_INPUT_MISSING', field: 'subnet', operation: 'post' }),
-  );
+  const missing = { code: 'SNNET_INPUT_MISSING', field: 'subnet', operation: 'post' };
+  expect(errorOf(() => world.ledger.note(without, 'post'))).toMatchObject(missing);
   world.make(one, true);
   world.keep(world.ledger.note(without, 'post'));
   expect([...world.ledger.next()][0]?.record).toMatchObject({
@@ -212,7 +219,12 @@ test('a network that nobody said is remembered, or asked for', () => {
 
 test('a subnet of which nobody knows the network is reported; one that is called by it is not', () => {
   const world = new World();
-  const view = subnetView({ subnet: 1, subnetKey: 7, cnIp: '198.51.100.1', concIp: '198.51.100.9' });
+  const view = subnetView({
+    subnet: 1,
+    subnetKey: 7,
+    cnIp: '198.51.100.1',
+    concIp: '198.51.100.9',
+  });
   const ids = { tenantId: 'tenant', subnetId: '172.16.9.0/24', concId: 'conc' };
   const ambiguous: SubnetTopology = {
     scope: 'a_b_c_d_198.51.100.9',
@@ -250,8 +262,7 @@ test.each([
   const good = eventOf('tunnel-add', {
     ...{ subnet: 1, subnetKey: 7, cnIp: '198.51.100.1', concIp: '198.51.100.9' },
   });
-  expect(() => world.ledger.note({ ...good, ...changes } as OutboxEvent, 'post')).toThrow(
-    expect.objectContaining({ field }),
-  );
+  const post = () => world.ledger.note({ ...good, ...changes } as OutboxEvent, 'post');
+  expect(errorOf(post)).toMatchObject({ field });
   expect(world.ledger.pending).toBe(0);
 });

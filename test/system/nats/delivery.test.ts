@@ -2,7 +2,17 @@
 import { NatsServer } from '../../support/nats';
 import { needs } from '../../support/reasons';
 import { until } from '../../support/run';
-import { AGENT, numbers, OTHER, Publisher, Recorder, Running, setUp, tenantEvent, WAIT_MS } from './bed';
+import {
+  AGENT,
+  numbers,
+  OTHER,
+  Publisher,
+  Recorder,
+  Running,
+  setUp,
+  tenantEvent,
+  WAIT_MS,
+} from './bed';
 
 const nats = needs('nats-server');
 
@@ -60,7 +70,8 @@ nats('what fails is tried again, and what comes after it about the same waits', 
   await launcher.sendAll('added 1', 'removed 1', 'added 2');
   const recorder = new Recorder();
   let left = 2;
-  recorder.answer = ({ sequence }) => (sequence === 1 && left-- > 0 ? new Error('not yet') : 'done');
+  recorder.answer = ({ sequence }) =>
+    sequence === 1 && left-- > 0 ? new Error('not yet') : 'done';
   await using agent = new Running({ servers, uuid: AGENT }, recorder);
   const heard = await recorder.hears(5);
   expect(heard.filter((text) => text.endsWith(' 1'))).toEqual([
@@ -71,28 +82,31 @@ nats('what fails is tried again, and what comes after it about the same waits', 
   expect(agent.warnings).toContain('a request failed, and is tried again: not yet');
 });
 
-nats('what is at work when the server restarts is acknowledged afterwards, and not done again', async () => {
-  await using server = await NatsServer.start();
-  const servers = [server.address];
-  await setUp(servers);
-  await using launcher = new Publisher({ servers });
-  await launcher.sendAll('added 1', 'removed 1');
-  const recorder = new Recorder();
-  let release = (): void => undefined;
-  const held = new Promise<void>((resolve) => (release = resolve));
-  recorder.answer = ({ sequence }) => (sequence === 1 ? held.then(() => 'done') : 'done');
-  await using agent = new Running({ servers, uuid: AGENT }, recorder);
-  await recorder.hears(1);
-  await server.kill();
-  release();
-  expect(await until(() => recorder.log.includes('disconnected'), WAIT_MS)).toBe(true);
-  await server.resume();
-  expect(await recorder.hears(2)).toEqual(['added 1', 'removed 1']);
-  await recorder.isConnected(2);
-  await launcher.sendAll('added 2');
-  expect(await recorder.hears(3)).toEqual(['added 1', 'removed 1', 'added 2']);
-  expect(agent.warnings.join()).toContain('there is no connection to NATS');
-});
+nats(
+  'what is at work when the server restarts is acknowledged afterwards, and not done again',
+  async () => {
+    await using server = await NatsServer.start();
+    const servers = [server.address];
+    await setUp(servers);
+    await using launcher = new Publisher({ servers });
+    await launcher.sendAll('added 1', 'removed 1');
+    const recorder = new Recorder();
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    recorder.answer = ({ sequence }) => (sequence === 1 ? held.then(() => 'done') : 'done');
+    await using agent = new Running({ servers, uuid: AGENT }, recorder);
+    await recorder.hears(1);
+    await server.kill();
+    release();
+    expect(await until(() => recorder.log.includes('disconnected'), WAIT_MS)).toBe(true);
+    await server.resume();
+    expect(await recorder.hears(2)).toEqual(['added 1', 'removed 1']);
+    await recorder.isConnected(2);
+    await launcher.sendAll('added 2');
+    expect(await recorder.hears(3)).toEqual(['added 1', 'removed 1', 'added 2']);
+    expect(agent.warnings.join()).toContain('there is no connection to NATS');
+  },
+);
 
 nats('an agent that is told to end finishes what it does, and the next goes on', async () => {
   await using server = await NatsServer.start();

@@ -56,7 +56,8 @@ nats('what is refused, and what fails too often, goes to the dead letters', asyn
   });
   expect(letters[1]?.headers['Dead-Reason']).toBe('failed too often: no room');
   expect(letters[1]?.text).toContain('tenant_subnet: 172.16.2.0/24\n');
-  const isEmpty = async (): Promise<boolean> => (await contentOf(servers, 'CIAO_CNCI')).length === 0;
+  const isEmpty = async (): Promise<boolean> =>
+    (await contentOf(servers, 'CIAO_CNCI')).length === 0;
   expect(await until(isEmpty, WAIT_MS)).toBe(true);
 });
 
@@ -66,8 +67,14 @@ nats('an agent that is killed is given again what it had not done, in order', as
   await setUp(servers, {}, SHORT);
   await using launcher = new Publisher({ servers });
   await launcher.sendAll('added 1', 'removed 1', 'added 2');
-  await using child = new NodeChild({ code: AGENT_PROCESS }, { args: [server.address, AGENT, 'all', '20'] });
-  expect((await child.waitForMessages(3)).slice(1).sort()).toEqual(['tenant-added 1', 'tenant-added 2']);
+  await using child = new NodeChild(
+    { code: AGENT_PROCESS },
+    { args: [server.address, AGENT, 'all', '20'] },
+  );
+  expect((await child.waitForMessages(3)).slice(1).sort()).toEqual([
+    'tenant-added 1',
+    'tenant-added 2',
+  ]);
   await child.kill();
   // Newer than what the dead one had: it must not come first.
   await launcher.sendAll('added 1', 'removed 2');
@@ -96,7 +103,8 @@ nats(
       for (const message of child.messages) heard.add(message);
     }
     await using _agent = new Running({ servers, uuid: AGENT });
-    const isOver = async (): Promise<boolean> => (await contentOf(servers, 'CIAO_CNCI')).length === 0;
+    const isOver = async (): Promise<boolean> =>
+      (await contentOf(servers, 'CIAO_CNCI')).length === 0;
     expect(await until(isOver, WAIT_MS)).toBe(true);
     expect(deaths).toBeGreaterThan(2);
     const everything = numbers(9).map((subnet) => `tenant-added ${subnet}`);
@@ -150,7 +158,9 @@ nats('what lacks a stream or a consumer says so, and works as soon as it is ther
   await using server = await NatsServer.start();
   const servers = [server.address];
   await using launcher = new Publisher({ servers });
-  await expect(launcher.sendAll('added 1')).rejects.toMatchObject({ code: 'SNNET_NATS_INCOMPLETE' });
+  await expect(launcher.sendAll('added 1')).rejects.toMatchObject({
+    code: 'SNNET_NATS_INCOMPLETE',
+  });
   await using agent = new Running({ servers, uuid: AGENT });
   expect(await until(() => agent.warnings.length > 0, WAIT_MS)).toBe(true);
   expect(agent.warnings[0]).toContain('Something that the transport over NATS needs is not there');

@@ -78,8 +78,14 @@ nats('with the permissions that the library describes everybody can do their wor
   await agent.transport.report(report, 'r1');
   await using controller = await somebody(server, 'controller', 'p4', 'controller');
   const manager = await jetstreamManager(controller.connection, { checkAPI: false });
-  await manager.consumers.add('CIAO_REPORTS', { durable_name: 'controller', ack_policy: 'explicit' });
-  const reports = await jetstream(controller.connection).consumers.get('CIAO_REPORTS', 'controller');
+  await manager.consumers.add('CIAO_REPORTS', {
+    durable_name: 'controller',
+    ack_policy: 'explicit',
+  });
+  const reports = await jetstream(controller.connection).consumers.get(
+    'CIAO_REPORTS',
+    'controller',
+  );
   const message = await reports.next({ expires: 5000 });
   expect(message?.subject).toBe(`ciao.v1.events.${AGENT}.public_ip_assigned`);
   message?.ack();
@@ -139,38 +145,44 @@ nats('an agent cannot read another’s requests, nor send any, nor report in its
   expect(await rejectionOf(refused)).toMatchObject({ code: 'SNNET_NATS_REFUSED' });
 });
 
-nats('a password, a token, an nkey: the right one is let in, the wrong one is told so', async () => {
-  const key = nkeys.createUser();
-  const wrong = nkeys.createUser();
-  const seedOf = (pair: { getSeed(): Uint8Array }): string => Buffer.from(pair.getSeed()).toString();
-  const ways = [
-    {
-      config: 'authorization { users = [{ user: a, password: b }] }',
-      right: { user: 'a', password: 'b' },
-      wrong: { user: 'a', password: 'c' },
-    },
-    { config: 'authorization { token: "t1" }', right: { token: 't1' }, wrong: { token: 't2' } },
-    {
-      config: `authorization { users = [{ nkey: ${key.getPublicKey()} }] }`,
-      right: { nkeySeed: seedOf(key) },
-      wrong: { nkeySeed: seedOf(wrong) },
-    },
-  ];
-  for (const { config, right, wrong: other } of ways) {
-    await using server = await NatsServer.start({ config });
-    const servers = [server.address];
-    expect(await rejectionOf(setUp(servers))).toMatchObject({ code: 'SNNET_NATS_REFUSED' });
-    expect(await rejectionOf(setUp(servers, other))).toMatchObject({ code: 'SNNET_NATS_REFUSED' });
-    await setUp(servers, right);
-    await using agent = new Running({ servers, uuid: AGENT, ...right });
-    await using launcher = new Publisher({ servers, ...right });
-    await launcher.sendAll('added 1');
-    expect(await agent.recorder.hears(1)).toEqual(['added 1']);
-    await using stranger = new Running({ servers, uuid: OTHER, ...other });
-    expect(await until(() => stranger.warnings.length > 0, WAIT_MS)).toBe(true);
-    expect(stranger.warnings[0]).toContain('The NATS server refuses');
-  }
-});
+nats(
+  'a password, a token, an nkey: the right one is let in, the wrong one is told so',
+  async () => {
+    const key = nkeys.createUser();
+    const wrong = nkeys.createUser();
+    const seedOf = (pair: { getSeed(): Uint8Array }): string =>
+      Buffer.from(pair.getSeed()).toString();
+    const ways = [
+      {
+        config: 'authorization { users = [{ user: a, password: b }] }',
+        right: { user: 'a', password: 'b' },
+        wrong: { user: 'a', password: 'c' },
+      },
+      { config: 'authorization { token: "t1" }', right: { token: 't1' }, wrong: { token: 't2' } },
+      {
+        config: `authorization { users = [{ nkey: ${key.getPublicKey()} }] }`,
+        right: { nkeySeed: seedOf(key) },
+        wrong: { nkeySeed: seedOf(wrong) },
+      },
+    ];
+    for (const { config, right, wrong: other } of ways) {
+      await using server = await NatsServer.start({ config });
+      const servers = [server.address];
+      expect(await rejectionOf(setUp(servers))).toMatchObject({ code: 'SNNET_NATS_REFUSED' });
+      expect(await rejectionOf(setUp(servers, other))).toMatchObject({
+        code: 'SNNET_NATS_REFUSED',
+      });
+      await setUp(servers, right);
+      await using agent = new Running({ servers, uuid: AGENT, ...right });
+      await using launcher = new Publisher({ servers, ...right });
+      await launcher.sendAll('added 1');
+      expect(await agent.recorder.hears(1)).toEqual(['added 1']);
+      await using stranger = new Running({ servers, uuid: OTHER, ...other });
+      expect(await until(() => stranger.warnings.length > 0, WAIT_MS)).toBe(true);
+      expect(stranger.warnings[0]).toContain('The NATS server refuses');
+    }
+  },
+);
 
 nats('over TLS both ends show certificates, and others are refused', async () => {
   const ca = authority('openssl');
