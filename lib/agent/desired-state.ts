@@ -4,16 +4,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isLibsnnetError } from '../errors';
 import type { Logger } from '../model';
 import type { StoreChange, StoreProvider } from '../store';
-import { formatAgentReport, formatAgentRequest } from './messages';
+import { encodeAgentReport, encodeAgentRequest } from './messages';
 import type { AgentReport } from './messages';
 import { keyOf, parseReportRow, parseWishRow, WISH_TABLES } from './records';
 import type { PendingReport, Wish, Wishes, WishRow, WishTable } from './records';
 
 const REPORTS = 'reports';
 /** What was removed is remembered so that what is older can be told; no count has more on their way. */
-const MOST_REMEMBERED = 4096;
+const MOST_REMEMBERED = 1024;
 /** Controllers that are away for months must not fill the disk. */
-const MOST_REPORTS = 10_000;
+const MOST_REPORTS = 1000;
 const PLACE_DIGITS = 16;
 const STORE_PAUSE_MS = 1000;
 
@@ -127,7 +127,7 @@ export class DesiredState {
     const pending: PendingReport = Object.freeze({ report, messageId: randomUUID() });
     const value = {
       kind: report.kind,
-      payload: formatAgentReport(report),
+      payload: encodeAgentReport(report),
       messageId: pending.messageId,
     };
     const [oldest] = this.#reports.size >= MOST_REPORTS ? this.#reports.keys() : [];
@@ -189,7 +189,7 @@ function placeOf(wish: Wish): { readonly table: WishTable; readonly key: string 
 }
 
 function rowOf({ request, order, isSettled }: Wish): WishRow {
-  return { kind: request.kind, payload: formatAgentRequest(request), isSettled, ...order };
+  return { kind: request.kind, payload: encodeAgentRequest(request), isSettled, ...order };
 }
 
 function sequenceOf({ order }: Wish): number {

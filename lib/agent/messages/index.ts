@@ -1,6 +1,12 @@
-export { AGENT_REPORT_KINDS, formatAgentReport, parseAgentReport } from './reports';
+export {
+  AGENT_REPORT_KINDS,
+  encodeAgentReport,
+  formatAgentReport,
+  parseAgentReport,
+} from './reports';
 export {
   AGENT_REQUEST_KINDS,
+  encodeAgentRequest,
   formatAgentRequest,
   parseAgentRequest,
   readPublicIpTexts,

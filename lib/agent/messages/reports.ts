@@ -46,6 +46,12 @@ export function formatAgentReport(report: AgentReport): string {
   return writeYaml(key === undefined ? fieldsOf(report) : { [key]: fieldsOf(report) });
 }
 
+/** The same as JSON, for a store. */
+export function encodeAgentReport(report: AgentReport): string {
+  const key = TOP_KEYS[report.kind];
+  return JSON.stringify(key === undefined ? fieldsOf(report) : { [key]: fieldsOf(report) });
+}
+
 function readReport(kind: AgentReportKind, fields: FieldReader): AgentReport {
   const text = (name: string): string => fields.read(name, parseText);
   switch (kind) {

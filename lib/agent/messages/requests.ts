@@ -92,6 +92,11 @@ export function formatAgentRequest(request: AgentRequest): string {
   return writeYaml({ [TOP_KEYS[request.kind]]: fieldsOf(request) });
 }
 
+/** The same as JSON, for a store: {@link parseAgentRequest} reads it, and much faster. */
+export function encodeAgentRequest(request: AgentRequest): string {
+  return JSON.stringify({ [TOP_KEYS[request.kind]]: fieldsOf(request) });
+}
+
 /**
  * The key that the original gives a subnet's tunnels: the four bytes of its address, the first lowest.
  * `undefined` where that is 0, which is no key.

@@ -71,12 +71,22 @@ export function unreadable(operation: string, detail: string, cause?: unknown): 
 
 function parse(text: string, operation: string): unknown {
   try {
+    // What is JSON is YAML too, and read a hundred times as fast.
+    if (text.startsWith('{')) return JSON.parse(text, asText);
+  } catch {
+    // In braces and no JSON: YAML it may be nevertheless.
+  }
+  try {
     // Nothing but texts, lists and mappings: no number, no date, no merging.
     return loadYaml().parse(text, { schema: 'failsafe', prettyErrors: false, logLevel: 'error' });
   } catch (cause) {
     const detail = cause instanceof Error ? cause.message : String(cause);
     throw unreadable(operation, detail, cause);
   }
+}
+
+function asText(_name: string, value: unknown): unknown {
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : value;
 }
 
 // When it is first needed: a launcher that sends nothing does without.

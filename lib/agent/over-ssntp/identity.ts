@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { v4 as randomUuid, validate as isUuid } from 'uuid';
 
 import { APIError } from '../../errors';
-import { ignoreAbsence, makeDirectory, replaceFile } from '../../files';
+import { codeOf, ignoreAbsence, makeDirectory, replaceFile, unsafe } from '../../files';
 import { lockFile } from '../../kernel';
 import { defineShape, parseChoice, parsePath, withDefault } from '../../model';
 import { ROLE_NAMES, ROLES } from '../ssntp';
@@ -60,7 +60,10 @@ export async function claimSsntpIdentity(options: SsntpIdentityOptions): Promise
 }
 
 async function readUuid(path: string): Promise<string | undefined> {
-  const file = await open(path, O_RDONLY | O_NOFOLLOW).catch(ignoreAbsence);
+  const file = await open(path, O_RDONLY | O_NOFOLLOW).catch((error: unknown) => {
+    if (codeOf(error) === 'ELOOP') throw unsafe(path, 'it is a symbolic link');
+    return ignoreAbsence(error);
+  });
   if (file === undefined) return undefined;
   try {
     const { bytesRead, buffer } = await file.read(Buffer.alloc(UUID_LENGTH + 1), 0);
