@@ -50,7 +50,8 @@ export class NatsAgentTransport implements AgentTransport {
         await this.#serve(listener, inHand, signal);
       } catch (error) {
         const { code, message: reason } = asOurs(error);
-        if (code !== 'SNNET_CALL_ABORTED') logger.warn('there is no connection to NATS', { reason });
+        if (code !== 'SNNET_CALL_ABORTED')
+          logger.warn('there is no connection to NATS', { reason });
       }
       failures = performance.now() - began >= STEADY_MS ? 0 : failures + 1;
       await pause(backOffMs(failures, LONGEST_PAUSE_MS), signal);

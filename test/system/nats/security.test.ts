@@ -13,6 +13,8 @@ import { until } from '../../support/run';
 import { AGENT, contentOf, LAUNCHER, OTHER, Publisher, Running, setUp } from './bed';
 import { tenantEvent, WAIT_MS } from './bed';
 
+type KeyPair = ReturnType<typeof nkeys.createUser>;
+
 const nats = needs('nats-server');
 const LOOPBACK = [127, 0, 0, 1].join('.');
 
@@ -241,6 +243,96 @@ nats('over TLS both ends show certificates, and others are refused', async () =>
   expect(await rejectionOf(setUp([plain.address], { tls }))).toMatchObject({
     message: expect.stringContaining('tls'),
   });
+});
+
+nats('a certificate may be all that an agent shows of itself', async () => {
+  const ca = authority('openssl');
+  const made = (name: string, names: readonly string[]) =>
+    issue({ issuer: ca, roles: [], name, names });
+  const keyOf = ({ pem, certificate }: { pem: string; certificate: string }): string =>
+    pem.slice(certificate.length);
+  const server = made('server', [LOOPBACK]);
+  const [admin, one] = [made('admin', ['DNS:admin']), made('one', ['DNS:one'])];
+  const users = formatAuthorization(parseNatsNames(), [
+    { role: 'agent', uuid: AGENT, user: 'one' },
+  ]);
+  const files = {
+    'ca.pem': ca.certificate,
+    'cert.pem': server.certificate,
+    'key.pem': keyOf(server),
+  };
+  const config = `
+    tls { cert_file: "DIR/cert.pem", key_file: "DIR/key.pem", ca_file: "DIR/ca.pem", verify_and_map: true }
+    ${users.replace('users = [\n', 'users = [\n    { user: admin }\n')}`;
+  await using nats = await NatsServer.start({ files, config });
+  const servers = [nats.address];
+  const tlsOf = (issued: typeof one) => ({
+    ca: ca.certificate,
+    certificate: issued.certificate,
+    key: keyOf(issued),
+  });
+  await setUp(servers, { tls: tlsOf(admin) });
+  await using launcher = new Publisher({ servers, tls: tlsOf(admin) });
+  await launcher.sendAll('added 1');
+  await using agent = new Running({ servers, uuid: AGENT, tls: tlsOf(one) });
+  expect(await agent.recorder.hears(1)).toEqual(['added 1']);
+  await using other = new Running({ servers, uuid: OTHER, tls: tlsOf(one), timeoutMs: 1000 });
+  expect(await until(() => other.warnings.length > 0, WAIT_MS)).toBe(true);
+  expect(other.recorder.connections).toBe(0);
+});
+
+/** A token of the servers' own kind: what the issuer says of somebody, and its signature. */
+function jwt(issuer: KeyPair, subject: KeyPair, name: string, nats: object): string {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const claims = { jti: name, iat: 1_700_000_000, iss: issuer.getPublicKey(), name };
+  const head = part({ typ: 'JWT', alg: 'ed25519-nkey' });
+  const body = `${head}.${part({ ...claims, sub: subject.getPublicKey(), nats })}`;
+  return `${body}.${Buffer.from(issuer.sign(Buffer.from(body))).toString('base64url')}`;
+}
+
+nats('credentials, as nsc writes them, let in', async () => {
+  const [operator, account, user] = [
+    nkeys.createOperator(),
+    nkeys.createAccount(),
+    nkeys.createUser(),
+  ];
+  const system = nkeys.createAccount();
+  const none = -1;
+  const connections = {
+    ...{ subs: none, data: none, payload: none, imports: none, exports: none, wildcards: true },
+    ...{ conn: none, leaf: none },
+  };
+  const storage = { mem_storage: none, disk_storage: none, streams: none, consumer: none };
+  const limits = { ...connections, ...storage };
+  const operatorJwt = jwt(operator, operator, 'operator', { type: 'operator', version: 2 });
+  const accountJwt = jwt(operator, account, 'account', { type: 'account', version: 2, limits });
+  const systemJwt = jwt(operator, system, 'system', {
+    ...{ type: 'account', version: 2, limits: connections },
+  });
+  const userLimits = { subs: none, data: none, payload: none };
+  const userJwt = jwt(account, user, 'user', { type: 'user', version: 2, ...userLimits });
+  const config = `
+    operator: "${operatorJwt}"
+    resolver: MEMORY
+    system_account: ${system.getPublicKey()}
+    resolver_preload: {
+      ${account.getPublicKey()}: "${accountJwt}"
+      ${system.getPublicKey()}: "${systemJwt}"
+    }`;
+  await using server = await NatsServer.start({ config });
+  const servers = [server.address];
+  const line = (name: string): string => `-----BEGIN ${name}-----`;
+  const seed = Buffer.from(user.getSeed()).toString();
+  const credentials = [
+    ...[line('NATS USER JWT'), userJwt, '------END NATS USER JWT------', ''],
+    ...[line('USER NKEY SEED'), seed, '------END USER NKEY SEED------', ''],
+  ].join('\n');
+  expect(await rejectionOf(setUp(servers))).toMatchObject({ code: 'SNNET_NATS_REFUSED' });
+  await setUp(servers, { credentials });
+  await using agent = new Running({ servers, uuid: AGENT, credentials });
+  await using launcher = new Publisher({ servers, credentials });
+  await launcher.sendAll('added 1');
+  expect(await agent.recorder.hears(1)).toEqual(['added 1']);
 });
 
 test('what a client cannot be given is refused before anything is dialled', async () => {
