@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ComputeNode } from '#lib/index';
 import { Kernel } from '#lib/kernel/index';
 
+import { executeWithAgent } from './ours-agent';
 import { executeOnCnci } from './ours-cnci';
 import { runOnVnics } from './ours-docker';
 import { executeCniCommand } from './ours-cni';
@@ -304,6 +305,7 @@ async function main(): Promise<void> {
   await serve(async (command) => {
     const elsewhere =
       executeOnFrames(command) ??
+      (await executeWithAgent(command)) ??
       (await executeFirewall(command)) ??
       (await executeOnCnci(command)) ??
       (await executeCniCommand(command));

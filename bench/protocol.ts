@@ -48,7 +48,10 @@ export type CommandName =
   | 'cni-del-ipam'
   | 'cni-rss'
   | 'ssntp-write'
-  | 'ssntp-read';
+  | 'ssntp-read'
+  | 'agent-added'
+  | 'agent-restart'
+  | 'agent-rss';
 
 export interface Command {
   readonly cmd: CommandName;

@@ -2,6 +2,7 @@
  * The table of trials: what is measured, against whom, and what counts as good enough.
  */
 import type { Command, PeerName } from './protocol';
+import { WITH_AGENT } from './trials-agent';
 import { WITH_DOCKER } from './trials-docker';
 import { ON_CONTAINERS } from './trials-cni';
 import { ON_FRAMES } from './trials-ssntp';
@@ -391,4 +392,5 @@ export const TRIALS: readonly Trial[] = [
   ...WITH_DOCKER,
   ...ON_CONTAINERS,
   ...ON_FRAMES,
+  ...WITH_AGENT,
 ];

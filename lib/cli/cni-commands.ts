@@ -2,6 +2,7 @@ import { appendFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
+import type { OutboxEvent, TenantEventOutbox } from '../agent';
 import { CNI_SOCKET, CniServer, executeCni } from '../cni';
 import type { Logger } from '../model';
 import { notifyService, keepHeapSmall, untilTerminated } from '../service';
@@ -10,13 +11,15 @@ import type { AuditServiceFlags } from './audit-command';
 import { CommandFailure } from './failure';
 import { addHostOptions, nameOfThisHost, toNodeOptions } from './options';
 import type { HostFlags } from './options';
+import { addOutboxOptions, openOutbox } from './outbox-options';
+import type { OutboxFlags } from './outbox-options';
 import { print, printLine } from './output';
 
 interface CniFlags extends HostFlags {
   readonly events?: string;
 }
 
-interface ServeFlags extends CniFlags, AuditServiceFlags {
+interface ServeFlags extends CniFlags, AuditServiceFlags, OutboxFlags {
   readonly socket: string;
 }
 
@@ -40,12 +43,13 @@ function addServe(group: Command): void {
       .default(CNI_SOCKET)
       .env('SNNET_CNI_SOCKET'),
   );
-  const command = addAuditServiceOptions(serve);
+  const command = addOutboxOptions(addAuditServiceOptions(serve));
   command.action(async () => {
     const flags = command.optsWithGlobals<ServeFlags>();
     const tidy = keepHeapSmall();
     const terminated = untilTerminated();
-    const deliver = eventSink(flags, (line) => printLine(true, { data: line, text: '' }));
+    await using outbox = new Closing(await openOutbox(flags, LOGGER));
+    const deliver = delivery(flags, outbox.value);
     const server = await CniServer.open({
       node: toNodeOptions(flags, nameOfThisHost()),
       socketPath: flags.socket,
@@ -57,6 +61,7 @@ function addServe(group: Command): void {
       await notifyService('READY=1', `STATUS=serving ${server.socketPath}`);
       process.stderr.write(`serving ${server.socketPath}\n`);
       const { node } = server;
+      void outbox.value?.follow(node, { signal: terminated });
       const auditing = serveAudit(flags, {
         ...{ node, deliver, logger: LOGGER, signal: terminated },
         onReport: tidy,
@@ -116,6 +121,32 @@ function withEvents(command: Command): Command {
       'SNNET_EVENTS',
     ),
   );
+}
+
+/** Where the tunnel events of the daemon go: an outbox, a file, or standard output. */
+function delivery(
+  flags: CniFlags,
+  outbox: TenantEventOutbox | undefined,
+): (event: OutboxEvent) => Promise<void> | void {
+  const print = (line: object): void => printLine(true, { data: line, text: '' });
+  const note = eventSink(flags, outbox === undefined ? print : () => undefined);
+  return async (event) => {
+    note(event);
+    await outbox?.post(event);
+  };
+}
+
+/** Closed with the block that it is used in, if it is there at all. */
+class Closing implements AsyncDisposable {
+  readonly value: TenantEventOutbox | undefined;
+
+  constructor(value: TenantEventOutbox | undefined) {
+    this.value = value;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.value?.close();
+  }
 }
 
 function eventSink(

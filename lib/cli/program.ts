@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import { addAgentCommand } from './agent-command';
+import { agentWords } from './agent-words';
 import { addCnciCommands } from './cnci-commands';
 import { addCniCommands } from './cni-commands';
 import { addDemoCommand } from './demo';
@@ -22,7 +24,7 @@ export async function runCli(words: readonly string[]): Promise<number> {
   dropEmptyVariables();
   const json = words.includes('--json');
   try {
-    await buildProgram(json).parseAsync(words, { from: 'user' });
+    await buildProgram(json).parseAsync(agentWords(words), { from: 'user' });
     return EXIT.done;
   } catch (error) {
     return report(error, json);
@@ -50,6 +52,7 @@ function buildProgram(json: boolean): Command {
   addTopologyCommand(program);
   addDoctorCommand(program);
   addDockerCommand(program);
+  addAgentCommand(program);
   addDemoCommand(program);
   return program;
 }

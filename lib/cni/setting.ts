@@ -5,7 +5,7 @@ import { keyOfAttachment, networkDigest, parseAttachment, vnicIdOf } from './att
 import type { Attachment } from './attachment';
 import { inodeOf } from './container';
 import { CniFailure } from './failure';
-import { Lanes } from './lane';
+import { Lanes } from '../service';
 import type { Network } from './network-config';
 
 /** Where the tunnel events go. What it rejects with fails the command that caused the event. */

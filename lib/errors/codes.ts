@@ -262,6 +262,12 @@ export const ERROR_CODES = {
     when: 'Another process listens on the port, or the address is not one of this machine.',
     remedy: 'End the other process, most often a second instance, or choose another port.',
   },
+  SNNET_MESSAGE_UNREADABLE: {
+    class: 'APIError',
+    summary: 'The message of an agent or a launcher cannot be read',
+    when: 'Its payload is no YAML, has too many bytes, or lacks the part that its kind must have.',
+    remedy: 'Look at the payload, and at who sent it; it is kept as it came where there are dead letters.',
+  },
   SNNET_SSNTP_MALFORMED: {
     class: 'APIError',
     summary: 'What an SSNTP peer sent cannot be read',
@@ -309,6 +315,27 @@ export const ERROR_CODES = {
     summary: 'The SSNTP server cannot listen',
     when: 'The address is not one of this machine, or another program has the port; `cause` says which.',
     remedy: 'Choose another address or port, or end the program that has it.',
+  },
+  SNNET_NATS_UNREACHABLE: {
+    class: 'APIError',
+    summary: 'The NATS server cannot be reached',
+    when: 'No server takes a connection, the connection breaks, or an answer does not come in time.',
+    remedy:
+      'Look at the servers and the network between; agents and outboxes go on trying by themselves.',
+  },
+  SNNET_NATS_REFUSED: {
+    class: 'APIError',
+    summary: 'The NATS server refuses',
+    when: 'The server does not accept the credentials or the certificate, does not allow a subject, or has no room left in a stream; or its own certificate is not acceptable.',
+    remedy:
+      'Compare what `detail` says with the users, permissions and certificates of the server, and with the limits of its streams.',
+  },
+  SNNET_NATS_INCOMPLETE: {
+    class: 'APIError',
+    summary: 'Something that the transport over NATS needs is not there',
+    when: 'JetStream is off, a stream or an agent’s consumer is not there or not as it must be, or the packages of the client are not installed.',
+    remedy:
+      'Make what `detail` names: setUpNats() does, and docs/nats.md has the commands; `npm install` brings the packages.',
   },
   SNNET_ADDON_MISSING: {
     class: 'APIError',

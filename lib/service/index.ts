@@ -1,3 +1,6 @@
+export { formatAddress, parseAddress } from './address';
+export type { ServiceAddress } from './address';
+export { Lanes } from './lanes';
 export { listenPrivately } from './listen';
 export type { ListenOptions } from './listen';
 export { keepHeapSmall } from './memory';

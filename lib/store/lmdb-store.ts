@@ -66,7 +66,8 @@ export class LmdbStore implements StoreProvider {
   async rebuild(table: string): Promise<ReadonlyMap<string, unknown>> {
     return await this.#guard('rebuild', async () => {
       const entries = [...this.#table(table).getRange()];
-      return new Map(entries.map(({ key, value }) => [key, read(value)] as const));
+      // One row that is damaged must not keep all others away.
+      return new Map(entries.map(({ key, value }) => [key, readOrNothing(value)] as const));
     });
   }
 
@@ -231,6 +232,14 @@ function checkKey(key: string): string {
 
 function read(text: string | undefined): unknown {
   return text === undefined ? undefined : JSON.parse(text);
+}
+
+function readOrNothing(text: string): unknown {
+  try {
+    return read(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function write(value: unknown): string {

@@ -57,6 +57,10 @@ export class NodeChild implements AsyncDisposable {
     return this.#process.pid;
   }
 
+  get isRunning(): boolean {
+    return this.#running();
+  }
+
   /** What it has said so far. */
   get stdout(): string {
     return this.#stdout();

@@ -1,8 +1,10 @@
 /** Every example in examples/ runs as a user would run it, in a namespace with one uplink. */
-import { readFileSync, readdirSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PACKAGE_ROOT, runChild } from '../support/child';
 import { Dockerd, IMAGE } from '../support/dockerd';
+import { NatsServer } from '../support/nats';
 import { needs } from '../support/reasons';
 import { run } from '../support/run';
 import { Sandbox } from '../support/sandbox';
@@ -113,6 +115,18 @@ needs('nftables')('firewall maps a port and an address, and undoes it all', asyn
   expect(output).toContain('port eth0 tcp 33261 -> 172.16.1.5:22\n');
   expect(output).toContain('public 192.0.2.77 on eth0 <-> 172.16.1.5\n');
   expect(output).toMatch(/removed true forwarding false\n$/);
+});
+
+needs('nats-server')('launcher-events tells the concentrator as soon as it can', async () => {
+  await using box = await Sandbox.open();
+  const ns = await uplinked(box);
+  const directory = mkdtempSync(join(tmpdir(), 'snnet-example-'));
+  await using nats = await NatsServer.start();
+  const env = { SNNET_NATS: nats.address, SNNET_OUTBOX_DIR: join(directory, 'outbox') };
+  const output = await runExample('launcher-events', ns, { env });
+  rmSync(directory, { recursive: true, force: true });
+  expect(output).toMatch(/^svn_[0-9a-f]+: tunnel-add, on disk\nwaiting 1\nmade CIAO_CNCI, /);
+  expect(output).toMatch(/cnci-3390740c-[0-9a-f-]+\nwaiting 0\n$/);
 });
 
 needs('docker', 'vxlan')(

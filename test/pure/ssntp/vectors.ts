@@ -59,3 +59,11 @@ export function capturedStream(direction: 'c2s' | 's2c'): Buffer {
   const file = join(FIXTURES, `stream-testserver-agent-${direction}.hex`);
   return Buffer.from(readFileSync(file, 'utf8').replace(/\s/g, ''), 'hex');
 }
+
+/** The distinct payloads of all vectors. */
+export function payloadsOf(): readonly string[] {
+  const captured = readJson('captured.json').map((row) => row['payload']);
+  const synthetic = readJson('synthetic.json').map((row) => row['PayloadText']);
+  const texts = [...captured, ...synthetic].filter((text) => typeof text === 'string');
+  return [...new Set(texts)];
+}
