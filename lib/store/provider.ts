@@ -22,7 +22,7 @@ export type StoreChange =
 export interface StoreProvider {
   /** Opens the store, and makes it and the tables where they are not there yet. */
   open(tables: readonly string[]): Promise<void>;
-  /** A whole table: what a map in memory is rebuilt from after a restart. */
+  /** A whole table: what a map in memory is rebuilt from after a restart. A damaged row has no value. */
   rebuild(table: string): Promise<ReadonlyMap<string, unknown>>;
   /** Resolves with nothing where there is no such key. */
   get(table: string, key: string): Promise<unknown>;

@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { chmodSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { open as openLmdb } from 'lmdb';
 import { LmdbStore } from '#lib/store/index';
 import { NodeChild, PACKAGE_ROOT } from '../support/child';
 import { run, sleep, until } from '../support/run';
@@ -123,6 +124,25 @@ const { LmdbStore } = require('./dist/store/index.js');
   }
 })();
 `;
+
+test('a row that is damaged keeps no other away', async () => {
+  using scratch = new Scratch();
+  const store = storeIn(scratch);
+  await store.open(TABLES);
+  await store.add('left', 'good', 1);
+  await store.close();
+  const root = openLmdb({ path: join(scratch.path, 'state', 'store'), noSubdir: false, maxDbs: 3 });
+  root.openDB<string, string>({ name: 'left', encoding: 'string' }).putSync('bad', '{"half":');
+  await root.close();
+  await store.open(TABLES);
+  expect(await store.rebuild('left')).toEqual(
+    new Map([
+      ['bad', undefined],
+      ['good', 1],
+    ]),
+  );
+  await store.close();
+});
 
 test('killed at random moments: what was answered is there, and nothing by halves', async () => {
   using scratch = new Scratch();
