@@ -4,7 +4,7 @@ import { parseUnicastIpv4, refuse, withOperation } from '../model';
 import type { Ipv4Address } from '../model';
 import { formatUpstreams, NAMES_FILE, UPSTREAMS_FILE } from './config';
 import { findAccount, findProgram, ServerSearch } from './dnsmasq';
-import { formatNames, parseHost, parseNames } from './host-names';
+import { formatNames, parseAddresses, parseHosts, parseNames } from './host-names';
 import type { HostInput } from './host-names';
 import type { Lease } from './leases';
 import { directoryName, parseDhcpOptions } from './options';
@@ -144,9 +144,7 @@ export class DhcpServers {
   async setHosts(hosts: readonly HostInput[]): Promise<void> {
     const operation = 'setHosts';
     this.#refuseIfClosed(operation);
-    const parsed = withOperation(operation, () =>
-      hosts.map((host, index) => parseHost(host, `hosts[${String(index)}]`)),
-    );
+    const parsed = parseHosts(hosts, operation);
     const next = new Map([...this.#names, ...parsed]);
     this.#refuseTooMany(operation, next.keys());
     const changed = parsed.filter(([ip, name]) => this.#names.get(ip) !== name);
@@ -162,9 +160,7 @@ export class DhcpServers {
   async removeHosts(addresses: readonly string[]): Promise<void> {
     const operation = 'removeHosts';
     this.#refuseIfClosed(operation);
-    const parsed = withOperation(operation, () =>
-      addresses.map((ip, index) => parseUnicastIpv4(ip, `addresses[${String(index)}]`)),
-    );
+    const parsed = parseAddresses(addresses, operation);
     await this.#flush(parsed.filter((ip) => this.#names.delete(ip)));
   }
 
