@@ -33,6 +33,9 @@ export interface Ensured {
   readonly pid: number;
 }
 
+/** An address, and the name that it is to have; none: it is not announced any more. */
+type NameChange = readonly [ip: Ipv4Address, name: string | undefined];
+
 /**
  * DHCP and DNS for the subnets of one tenant: a dnsmasq for each bridge. The servers outlive this
  * object and this process; whoever opens it next takes them over as they run.
@@ -148,8 +151,7 @@ export class DhcpServers {
     const next = new Map([...this.#names, ...parsed]);
     this.#refuseTooMany(operation, next.keys());
     const changed = parsed.filter(([ip, name]) => this.#names.get(ip) !== name);
-    for (const [ip, name] of changed) this.#names.set(ip, name);
-    await this.#flush(changed.map(([ip]) => ip));
+    await this.#announce(operation, changed);
   }
 
   async setHost(ip: string, name?: string): Promise<void> {
@@ -161,7 +163,11 @@ export class DhcpServers {
     const operation = 'removeHosts';
     this.#refuseIfClosed(operation);
     const parsed = parseAddresses(addresses, operation);
-    await this.#flush(parsed.filter((ip) => this.#names.delete(ip)));
+    const known = parsed.filter((ip) => this.#names.has(ip));
+    await this.#announce(
+      operation,
+      known.map((ip) => [ip, undefined]),
+    );
   }
 
   async removeHost(ip: string): Promise<void> {
@@ -249,6 +255,28 @@ export class DhcpServers {
     if (alive.length === 0) return;
     const pids = alive.map(({ process }) => process.pid).join(', ');
     throw new APIError('SNNET_DNSMASQ_FAILED', { detail: `processes do not end: ${pids}` });
+  }
+
+  /** All of them, or where the servers cannot be told none. */
+  async #announce(operation: string, changes: readonly NameChange[]): Promise<void> {
+    const before = changes.map(([ip]): NameChange => [ip, this.#names.get(ip)]);
+    for (const change of changes) this.#setName(change);
+    try {
+      await this.#flush(changes.map(([ip]) => ip));
+    } catch (error) {
+      for (const [place, [ip, name]] of changes.entries()) {
+        // Unless another call has changed it since.
+        if (this.#names.get(ip) !== name) continue;
+        this.#setName(before[place] ?? [ip, undefined]);
+        this.#changed.add(ip);
+      }
+      throw naming(operation, error);
+    }
+  }
+
+  #setName([ip, name]: NameChange): void {
+    if (name === undefined) this.#names.delete(ip);
+    else this.#names.set(ip, name);
   }
 
   /** Calls that come while one waits for its turn share what it writes. */
