@@ -1,50 +1,7 @@
 /** How handles live and die: closed, forgotten, collected, in the middle of work, in worker threads. */
 import { existsSync } from 'node:fs';
-import { runChild } from '../support/child';
-import type { ChildOptions, ChildResult } from '../support/child';
 import { Bed, doomed, rejection } from '../kernel/helpers/bed';
-
-/** What every child begins with. `busy` keeps a kernel at work without end. */
-const PRELUDE = `
-  const { Kernel } = require('./dist/kernel');
-  const { makePlan } = require('./dist/plan');
-  const fs = require('node:fs');
-  let next = 0x10000000;
-  const create = () => ({ op: 'link.create', kind: 'bridge', ifname: 'b' + ++next, ifindex: next, alias: 'x' });
-  const run = (kernel, ...steps) => kernel.run(makePlan('test', steps));
-  const doomed = ({ ifindex, ifname, alias }) => ({ ifindex, ifname, alias });
-  const churn = async (kernel) => {
-    const step = create();
-    await run(kernel, step);
-    await run(kernel, { op: 'link.delete', links: [], retire: [{ ...doomed(step), trashName: 't' + step.ifindex }] });
-  };
-  const busy = (kernel) => { for (let n = 0; n < 20; ++n) (async () => { for (;;) await churn(kernel); })().catch(() => {}); };
-  const threads = () => fs.readdirSync('/proc/self/task').length;
-  const fds = () => fs.readdirSync('/proc/self/fd').length;
-  const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-  const quiet = (ok) => new Promise((resolve) => {
-    const until = Date.now() + 10000;
-    const look = () => (ok() || Date.now() > until ? resolve() : setTimeout(look, 20));
-    look();
-  });
-`;
-
-function child(body: string, options: ChildOptions = {}): Promise<ChildResult> {
-  const code = `${PRELUDE}\n(async () => {${body}\n})().catch((error) => { console.error(error); process.exit(99); });`;
-  return runChild({ code }, options);
-}
-
-/** Ended by itself, with this status. A sanitizer would have spoken on standard error. */
-async function expectEnd(running: Promise<ChildResult>, status: number): Promise<ChildResult> {
-  const result = await running;
-  expect({ ...result, stdout: '', messages: [] }).toMatchObject({
-    status,
-    signal: null,
-    timedOut: false,
-  });
-  expect(result.stderr).not.toMatch(/Sanitizer|runtime error:/);
-  return result;
-}
+import { child, expectEnd, WORKER } from './life-child';
 
 test('closing waits for what was asked, and refuses what comes after', async () => {
   await using bed = await Bed.open();
@@ -144,13 +101,6 @@ test('a listener that throws ends the process as any other callback', async () =
   );
   expect(result.stderr).toContain('from a listener');
 });
-
-const WORKER = `
-  const { Worker } = require('node:worker_threads');
-  const code = ${JSON.stringify(PRELUDE)};
-  const work = (body) => new Worker(code + '(async () => {' + body + '})().catch((error) => { console.error(error); process.exit(98); });', { eval: true });
-  const ended = (worker) => new Promise((resolve) => worker.once('exit', resolve));
-`;
 
 test('worker threads have handles of their own, several at once', async () => {
   const { stdout } = await expectEnd(
@@ -291,76 +241,6 @@ test('an addon that only workers loaded outlives the last of them, and is loaded
   );
   expect(stdout).toBe('0,0,0,0\n');
 });
-
-/** What a process may be doing when it ends. */
-const STATES = {
-  opening: 'Kernel.open({ fresh: true }).catch(() => {});',
-  'changing links': 'busy(await Kernel.open({ fresh: true }));',
-  'reading everything': `const kernel = await Kernel.open({ fresh: true });
-    for (let n = 0; n < 9; ++n) (async () => { for (;;) await kernel.links(); })().catch(() => {});`,
-  'reading and changing nftables': `const kernel = await Kernel.open({ fresh: true });
-    const table = (op) => ({ op, family: 'inet', table: 'x' });
-    await kernel.watchNft(() => {});
-    (async () => { for (;;) { await run(kernel, { op: 'nft', commands: [table('table.add')] });
-      await kernel.nft('inet', 'x'); await run(kernel, { op: 'nft', commands: [table('table.delete')] }); } })().catch(() => {});`,
-  watching: `const kernel = await Kernel.open({ fresh: true }); await kernel.watch('all', () => {}); busy(kernel);`,
-  closing: `const kernel = await Kernel.open({ fresh: true }); busy(kernel); await sleep(20); void kernel.close();`,
-  closed: `const kernel = await Kernel.open({ fresh: true }); await churn(kernel); await kernel.close();`,
-} as const;
-/** How it ends, and with what status. */
-const ENDS = [
-  ['process.exit(7)', 7],
-  ["Promise.reject(new Error('nobody'))", 1],
-] as const;
-
-test.each(Object.entries(STATES))(
-  'ended while %s: in the main thread and in a worker, by itself and by force',
-  async (_, state) => {
-    const later = (end: string, ms: number): string => `${state} setTimeout(() => { ${end}; }, ${ms});`;
-    const inMain = ENDS.flatMap(([end, status]) => [
-      [later(end, 2), status] as const,
-      [later(end, 25), status] as const,
-    ]);
-    const inWorker = ['process.exit(7)', 'null.x'].map(
-      (end) =>
-        `${WORKER} const worker = work(${JSON.stringify(later(end, 25))});
-        worker.on('error', () => {}); await ended(worker);`,
-    );
-    const terminated = `${WORKER} const worker = work(${JSON.stringify(later('', 60_000))});
-      await new Promise((resolve) => worker.once('online', resolve)); await sleep(40); await worker.terminate();`;
-    const all = [...inMain, ...[...inWorker, terminated].map((body) => [body, 0] as const)];
-    await Promise.all(all.map(([body, status]) => expectEnd(child(body), status)));
-  },
-  60_000,
-);
-
-test('whatever a handle was used for, closing it gives back every descriptor and thread', async () => {
-  const { stdout } = await expectEnd(
-    child(
-      `const round = async () => {
-        const kernel = await Kernel.open({ fresh: true });
-        const stop = await kernel.watch('all', () => {});
-        const stopNft = await kernel.watchNft(() => {});
-        await churn(kernel);
-        await run(kernel, { op: 'nft', commands: [{ op: 'table.add', family: 'inet', table: 'x' }] });
-        await kernel.nft('inet', 'x');
-        await Promise.all([kernel.links(), kernel.addresses(), kernel.routes(), kernel.neighbours(), kernel.forwardingEntries(), kernel.conntrack(), kernel.nftTables()]);
-        await kernel.readSysctl('net/ipv4/ip_forward').catch(() => {});
-        await run(kernel, { op: 'link.set', ifindex: 9999, up: true, before: { up: false } }).catch(() => {});
-        if (stop) await stop();
-        await kernel.close();
-      };
-      for (let n = 0; n < 5; ++n) await round();
-      const before = [threads(), fds()];
-      for (let n = 0; n < 30; ++n) await round();
-      await quiet(() => threads() <= before[0] && fds() <= before[1]);
-      console.log(threads() - before[0], fds() - before[1]);`,
-      { timeoutMs: 60_000 },
-    ),
-    0,
-  );
-  expect(stdout).toBe('0 0\n');
-}, 70_000);
 
 test('many handles at once, each in its own namespace', async () => {
   const { stdout } = await expectEnd(

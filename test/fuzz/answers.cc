@@ -33,8 +33,9 @@ void DumpLinks(nl::Socket& socket) {
 void SendThree(nl::Socket& socket) {
   std::vector<nl::Message> messages;
   for (uint32_t ifindex = 1; ifindex <= 3; ++ifindex) messages.push_back(rtnl::GetLink(ifindex));
-  const auto acks = nl::SendBatch(
-      socket, messages, [](size_t, nlmsghdr* header) { static_cast<void>(rtnl::ReadLink(header)); });
+  const auto acks = nl::SendBatch(socket, messages, [](size_t, nlmsghdr* header) {
+    static_cast<void>(rtnl::ReadLink(header));
+  });
   if (!acks) return;
   Require((*acks).size() == messages.size(), "each message has its answer");
   for (const nl::Ack& ack : *acks) {

@@ -192,4 +192,3 @@ export function writeDictionary(target, file) {
   writeFileSync(file, `${entries.join('\n')}\n`);
   return entries.length > 0;
 }
-

@@ -32,7 +32,14 @@ using namespace snnet;
 using Datagrams = std::vector<std::string>;
 
 // The first byte of an input of `answers`.
-enum class Talk : char { kDump = 0, kBatch = 1, kCommit = 2, kTable = 3, kOverview = 4, kFlows = 5 };
+enum class Talk : char {
+  kDump = 0,
+  kBatch = 1,
+  kCommit = 2,
+  kTable = 3,
+  kOverview = 4,
+  kFlows = 5
+};
 
 class Output {
  public:
@@ -169,9 +176,8 @@ void CaptureRefusals(Output& output) {
     odd.data = rtnl::Vxlan{.vni = 1U << 30, .port = 1};
     rtnl::LinkAttributes attributes;
     attributes.mtu = 1;
-    const std::array<nl::Message, 3> refused = {rtnl::CreateLink(odd),
-                                                rtnl::ChangeLink(1, attributes),
-                                                rtnl::AddAddress({99'999, 1, 24})};
+    const std::array<nl::Message, 3> refused = {
+        rtnl::CreateLink(odd), rtnl::ChangeLink(1, attributes), rtnl::AddAddress({99'999, 1, 24})};
     for (const nl::Message& message : refused) {
       message.header()->nlmsg_flags |= NLM_F_ACK;
       message.header()->nlmsg_seq = socket.NextSequence();
@@ -188,11 +194,10 @@ void CaptureTransaction(Output& output, uint32_t verdict) {
   const std::vector<nft::Command> commands = {
       {table, nft::AddTable{}},
       {table, nft::AddChain{"chain", std::nullopt}},
-      {table,
-       nft::AddRule{"chain",
-                    {nft::Counter{}, nft::Verdict{static_cast<int32_t>(verdict), "nowhere"}},
-                    "why",
-                    false}},
+      {table, nft::AddRule{"chain",
+                           {nft::Counter{}, nft::Verdict{static_cast<int32_t>(verdict), "nowhere"}},
+                           "why",
+                           false}},
   };
   const nft::Batch batch =
       nft::BuildBatch(commands, {}, [&socket] { return socket.NextSequence(); });

@@ -62,7 +62,8 @@ class FakeKernel {
     sys::UniqueFd theirs(ends[1]);
     if (dup2(ours.get(), socket->fd()) < 0) return std::nullopt;
     while (script.size() > 2) {
-      const size_t claimed = static_cast<uint8_t>(script[0]) * 256U + static_cast<uint8_t>(script[1]);
+      const size_t claimed =
+          static_cast<uint8_t>(script[0]) * 256U + static_cast<uint8_t>(script[1]);
       script.remove_prefix(2);
       const std::string_view datagram = script.substr(0, claimed);
       script.remove_prefix(datagram.size());

@@ -118,7 +118,9 @@ function recordPlans() {
   const plans = [];
   addon.KernelHandle = class extends addon.KernelHandle {
     run(text, buffers) {
-      plans.push(Buffer.concat([Buffer.from(text), Buffer.from([0]), buffers?.[0] ?? Buffer.alloc(0)]));
+      plans.push(
+        Buffer.concat([Buffer.from(text), Buffer.from([0]), buffers?.[0] ?? Buffer.alloc(0)]),
+      );
       return super.run(text, buffers);
     }
   };

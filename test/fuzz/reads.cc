@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Stands in for libnl's functions that read a number: libnl is not built with the sanitizers, so that
-// reading past the end of an attribute would go unseen there.
+// Stands in for libnl's functions that read a number: libnl is not built with the sanitizers, so
+// that reading past the end of an attribute would go unseen there.
 #include <netlink/attr.h>
 
 #include "input.h"

@@ -145,7 +145,8 @@ describe('the packed package', () => {
     async (major) => {
       project.write('works.cjs', WORKS);
       const node = await nodeBinary(major);
-      const link = 'ip link add eth0 type veth peer name eth1 && ip address add 198.51.100.1/24 dev eth0';
+      const link =
+        'ip link add eth0 type veth peer name eth1 && ip address add 198.51.100.1/24 dev eth0';
       const argv = ['unshare', '--net', 'sh', '-c', `${link} && ip link set eth0 up && exec "$@"`];
       const { status, stdout, stderr } = await project.run([...argv, 'sh', node, 'works.cjs']);
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });

@@ -6,7 +6,7 @@
 import { inspect } from 'node:util';
 import { budget } from '../support/budget';
 import { TARGETS } from './fuzz-targets';
-import type { Target } from './fuzz-targets';
+import type { Target } from './fuzz-target';
 import { Dice } from './fuzz-mutate';
 
 const SECONDS = budget('fuzz-seconds', { short: 5, long: 600 });

@@ -28,15 +28,81 @@ const BYTES = [0, 1, 0x0a, 0x20, 0x22, 0x2c, 0x5c, 0x7b, 0x7d, 0x7f, 0x80, 0xc0,
 
 /** What has been trouble somewhere. */
 const TEXTS = [
-  ...['', ' ', '\0', '\n', '\t', '.', '..', '/', '#', '##', '_', '+', '%', '%d', ':', ';', '=', '=='],
+  ...[
+    '',
+    ' ',
+    '\0',
+    '\n',
+    '\t',
+    '.',
+    '..',
+    '/',
+    '#',
+    '##',
+    '_',
+    '+',
+    '%',
+    '%d',
+    ':',
+    ';',
+    '=',
+    '==',
+  ],
   ...['-', '-0', '1e3', '0x10', '010', '٣', '1.2.3.4', '0.0.0.0', '255.255.255.255', '224.0.0.1'],
-  ...['127.0.0.1', '10.0.0.0/8', '172.16.1.0/24', '1.2.3.4/33', '::1', '::ffff:1.2.3.4', 'fe80::1%1'],
+  ...[
+    '127.0.0.1',
+    '10.0.0.0/8',
+    '172.16.1.0/24',
+    '1.2.3.4/33',
+    '::1',
+    '::ffff:1.2.3.4',
+    'fe80::1%1',
+  ],
   ...['00:00:00:00:00:00', 'ff:ff:ff:ff:ff:ff', '02:00:00:00:00:01', 'br_', 'vnic_', 'cncivnic_'],
-  ...['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'length', '$&', '${x}'],
-  ...['\ud800', '\udc00', '\u202e', '\ufeff', 'ﬀ', 'İ', 'é', '𝄞', '/proc/self/ns/net', '../../etc/passwd'],
-  ...['{}', '[]', 'null', 'true', '"', '\\u0000', 'x'.repeat(16), 'x'.repeat(256), 'x'.repeat(70_000)],
+  ...[
+    '__proto__',
+    'constructor',
+    'prototype',
+    'toString',
+    'hasOwnProperty',
+    'length',
+    '$&',
+    '${x}',
+  ],
+  ...[
+    '\ud800',
+    '\udc00',
+    '\u202e',
+    '\ufeff',
+    'ﬀ',
+    'İ',
+    'é',
+    '𝄞',
+    '/proc/self/ns/net',
+    '../../etc/passwd',
+  ],
+  ...[
+    '{}',
+    '[]',
+    'null',
+    'true',
+    '"',
+    '\\u0000',
+    'x'.repeat(16),
+    'x'.repeat(256),
+    'x'.repeat(70_000),
+  ],
 ];
-const KEYS = ['__proto__', 'constructor', 'prototype', 'toString', 'then', 'toJSON', 'valueOf', '0'];
+const KEYS = [
+  '__proto__',
+  'constructor',
+  'prototype',
+  'toString',
+  'then',
+  'toJSON',
+  'valueOf',
+  '0',
+];
 
 /** What no JSON can hold; each made anew, since it may be changed. */
 const NASTY: readonly (() => unknown)[] = [
@@ -51,8 +117,9 @@ const NASTY: readonly (() => unknown)[] = [
   () => new Map([['a', 1]]),
   () => new Uint8Array(3),
   () => Object.create(null) as unknown,
-  () => new Array(5),
-  () => new Proxy({}, { ownKeys: throwing, get: throwing, has: throwing, getPrototypeOf: throwing }),
+  () => new Array<unknown>(5),
+  () =>
+    new Proxy({}, { ownKeys: throwing, get: throwing, has: throwing, getPrototypeOf: throwing }),
   () => new Proxy([], { get: throwing }),
   () => revoked(),
   () => ({ toString: throwing, valueOf: throwing, [Symbol.toPrimitive]: throwing }),
@@ -62,7 +129,7 @@ const NASTY: readonly (() => unknown)[] = [
   () => nested(40),
   () => nested(20_000),
   () => circular(),
-  () => new Proxy(new Array(3), { get: (list, name) => (name === 'length' ? 2 ** 31 : list[0]) }),
+  () => endless(),
 ];
 
 function throwing(): never {
@@ -73,6 +140,12 @@ function revoked(): unknown {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
   return proxy;
+}
+
+function endless(): unknown {
+  const get = (list: readonly unknown[], name: string | symbol): unknown =>
+    name === 'length' ? 2 ** 31 : list[0];
+  return new Proxy<readonly unknown[]>([], { get });
 }
 
 function nested(depth: number): unknown {
@@ -101,7 +174,10 @@ export function mutateBytes(dice: Dice, bytes: Buffer, other: Buffer): Buffer {
       return Buffer.from(head);
     case 4:
       // One bit.
-      return Buffer.concat([head, tail.map((byte, n) => (n === 0 ? byte ^ (1 << dice.below(8)) : byte))]);
+      return Buffer.concat([
+        head,
+        tail.map((byte, n) => (n === 0 ? byte ^ (1 << dice.below(8)) : byte)),
+      ]);
     case 5:
       return Buffer.concat([head, other.subarray(dice.below(other.length + 1))]);
     case 6:
@@ -175,8 +251,9 @@ function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
 function mutateList(dice: Dice, list: readonly unknown[], other: unknown): unknown[] {
   const copy = [...list];
   const at = dice.below(copy.length + 1);
-  if (at === copy.length || dice.below(4) === 0) copy.splice(at, 0, dice.of([...copy, other]));
-  else if (dice.below(4) === 0) copy.splice(at, 1);
+  const way = dice.below(4);
+  if (at === copy.length || way === 0) copy.splice(at, 0, dice.of([...copy, other]));
+  else if (way === 1) copy.splice(at, 1);
   else copy[at] = mutateValue(dice, copy[at], other);
   return copy;
 }
@@ -190,9 +267,10 @@ function mutateObject(
   const entries = Object.entries(object);
   const chosen = dice.below(entries.length + 1);
   const entry = entries[chosen];
+  const way = dice.below(6);
   if (entry === undefined) entries.push([dice.of([...KEYS, ...TEXTS]), other]);
-  else if (dice.below(6) === 0) entries.splice(chosen, 1);
-  else if (dice.below(6) === 0) entry[0] = mutateText(dice, entry[0], dice.of(KEYS));
+  else if (way === 0) entries.splice(chosen, 1);
+  else if (way === 1) entry[0] = mutateText(dice, entry[0], dice.of(KEYS));
   else entry[1] = mutateValue(dice, entry[1], other);
   return Object.fromEntries(entries);
 }

@@ -1,6 +1,5 @@
-/** Whatever reads what others wrote: what it begins with, how it is run, and how it may refuse. */
-import { FrameDecoder, parseMessage } from '#lib/agent/ssntp/index';
-import type { SsntpMessage } from '#lib/agent/ssntp/index';
+/** Whatever reads what other programs wrote. */
+import { FrameDecoder } from '#lib/agent/ssntp/index';
 import { formatAlias, parseAlias } from '#lib/alias/index';
 import { decodeSandboxes } from '#lib/audit/cri';
 import { hiddenProcesses, namespacesMounted, parseMounts } from '#lib/audit/mountinfo';
@@ -11,48 +10,19 @@ import { CniFailure, toCniFailure } from '#lib/cni/failure';
 import { hasIpam, parseHead, parseNetwork, tellFailure } from '#lib/cni/network-config';
 import { parsePreviousResult } from '#lib/cni/result';
 import { parseWishes } from '#lib/cni/wishes';
-import { formatNames, parseHosts, parseNames } from '#lib/dhcp/host-names';
+import { formatNames, parseNames } from '#lib/dhcp/host-names';
 import { parseLeases } from '#lib/dhcp/leases';
-import { parseDhcpOptions } from '#lib/dhcp/options';
-import { parseDhcpSubnet } from '#lib/dhcp/subnet';
-import { parsePluginOptions } from '#lib/docker/options';
 import { Refusal, RequestBody } from '#lib/docker/request';
 import { isLibsnnetError } from '#lib/errors/index';
 import * as model from '#lib/model/index';
 import { CLIENTS, linesOf } from '../support/cni-transcripts';
 import { capturedStream, capturedVectors, syntheticVectors } from '../pure/ssntp/vectors';
-import { mutateBytes, mutateText, mutateValue } from './fuzz-mutate';
-import type { Dice } from './fuzz-mutate';
+import { configurations } from './fuzz-configurations';
+import { mutateBytes, mutateText } from './fuzz-mutate';
+import { refusalOfOurs } from './fuzz-target';
+import type { Target } from './fuzz-target';
 
-export interface Target<Input = unknown> {
-  readonly name: string;
-  readonly seeds: readonly Input[];
-  readonly mutate: (dice: Dice, input: Input, other: Input) => Input;
-  /** Gives a word for what was made of it. */
-  readonly run: (input: Input) => string;
-  /** A word for a refusal; nothing for an error that should not be. */
-  readonly refusalOf: (error: unknown) => string | undefined;
-}
-
-const isOurs = (error: unknown): string | undefined => {
-  if (!isLibsnnetError(error)) return undefined;
-  if (error.message === '' || error.message.length > 4000) return undefined;
-  return `${error.code} ${error.field?.replaceAll(/\d+/g, '0').slice(0, 40) ?? ''}`;
-};
-const TENANT = '11111111-1111-4111-8111-111111111111';
-const IDS = { tenantId: TENANT, subnetId: 'web', concId: 'c1', concIp: '198.51.100.9' };
-const VNIC = {
-  ...IDS,
-  ...{ role: 'container', vnicId: 'v1', vnicIp: '172.16.1.5', vnicMac: '02:00:00:00:00:05' },
-  ...{ subnet: '172.16.1.0/24', subnetKey: 7, mtu: 1400, queues: 1, owner: 0, altName: 'a' },
-  attach: { netns: 'x', ifname: 'eth0', routes: [{ destination: '0.0.0.0/0', via: '172.16.1.1' }] },
-};
-const OPEN = {
-  ...{ id: TENANT, mode: 'vxlan', computeNets: ['198.51.100.0/24'], managementNets: [], netns: '/x' },
-  ...{ maxConcurrency: 8, timeoutMs: 6000, allowVethUplink: true, vxlanPort: 4789, genevePort: 6081 },
-};
-const CARD = { id: 'net0', firstFd: 3, queues: 2, vhost: true, mtu: true };
-const WORKLOAD = { externalDevice: 'eth0', internalIp: '172.16.1.5' };
+const IDS = { tenantId: 't', subnetId: 'web', concId: 'c1', concIp: '198.51.100.9' };
 
 // ---------------------------------------------------------------- aliases
 
@@ -60,7 +30,12 @@ const aliases: Target<string> = {
   name: 'aliases',
   seeds: [
     ...['br_t_s_c_198.51.100.9', 'vnic_t_s_c_198.51.100.9##172.16.1.5', 'gre_t_s_c_198.51.100.9'],
-    ...['cncivnic_t_v', 'br_172.16.1.0+24', 'gre_172.16.1.0+24##198.51.100.7', 'vxlan_172.16.1.0+24'],
+    ...[
+      'cncivnic_t_v',
+      'br_172.16.1.0+24',
+      'gre_172.16.1.0+24##198.51.100.7',
+      'vxlan_172.16.1.0+24',
+    ],
     ...['cncitun', 'trash', 'vxlan_anchor', 'geneve_a_b_c_d_e_1.2.3.4'],
     'cni.4026532000.0123456789ab.container.eth0=-1',
   ],
@@ -75,100 +50,7 @@ const aliases: Target<string> = {
     const ids = parsed !== undefined && 'scope' in parsed ? parsed.scope.ids !== undefined : false;
     return `${parsed?.type} ${ids} ${attachment !== undefined}`;
   },
-  refusalOf: isOurs,
-};
-
-// ---------------------------------------------------------------- configurations
-
-type Parse = (input: unknown) => unknown;
-const PARSERS: Readonly<Record<string, readonly [Parse, unknown]>> = {
-  vnic: [(input) => model.parseVnicConfig(input, 'fuzz'), VNIC],
-  vnicRef: [(input) => model.parseVnicRef(input, 'fuzz'), { ...VNIC, tenantId: 'a_b' }],
-  cnciVnic: [
-    (input) => model.parseCnciVnicConfig(input, 'fuzz'),
-    { tenantId: TENANT, vnicId: 'v', vnicMac: VNIC.vnicMac, mode: 'vepa' },
-  ],
-  cnciVnicRef: [
-    (input) => model.parseCnciVnicRef(input, 'fuzz'),
-    { tenantId: TENANT, vnicId: 'v_w', vnicMac: VNIC.vnicMac },
-  ],
-  node: [(input) => model.parseNodeOptions(input), OPEN],
-  cnci: [
-    (input) => model.parseCnciOptions(input),
-    { ...OPEN, tenantId: TENANT, dhcp: { domain: 'x' }, meshMode: 'gre', meshPrefixLength: 18 },
-  ],
-  dhcp: [
-    (input) => parseDhcpOptions(input, 'fuzz'),
-    { owner: TENANT, stateDir: '/run/x', domain: 'x.y', upstreams: ['192.0.2.1'], leaseSeconds: 120 },
-  ],
-  dhcpSubnet: [
-    (input) => parseDhcpSubnet(input, 'fuzz'),
-    { subnet: VNIC.subnet, linkName: 'br0', ifindex: 7, gateway: '172.16.1.1', mtu: 1400, reserved: 3 },
-  ],
-  hosts: [(input) => parseHosts(input, 'fuzz'), [{ ip: '172.16.1.5', name: 'web-1' }]],
-  remote: [
-    (input) => model.parseRemoteSubnet(input, 'fuzz'),
-    { subnet: VNIC.subnet, subnetKey: 7, cnIp: '198.51.100.7', mode: 'gre' },
-  ],
-  neighbors: [
-    (input) => model.parseNeighbors(input, 'fuzz'),
-    [{ physicalIp: '198.51.100.9', subnet: VNIC.subnet, tunnelIp: '192.168.0.1', tunnelId: 9 }],
-  ],
-  repoint: [
-    (input) => model.parseRepointConfig(input, 'fuzz'),
-    { from: '198.51.100.9', to: '198.51.100.10', concId: 'c', tenantId: 't' },
-  ],
-  call: [(input) => model.parseCallOptions(input, 'fuzz'), { timeoutMs: 100 }],
-  firewall: [
-    (input) => model.parseFirewallOptions(input),
-    { externalDevices: ['eth0'], internalDevices: ['b'], guardInput: true, readOnly: false, netns: 'x' },
-  ],
-  action: [(input) => model.parseFirewallAction(input, 'fuzz'), 'enable'],
-  forwardings: [
-    (input) => model.parseForwardings(input, 'fuzz'),
-    [{ externalDevice: 'eth0', internalDevice: 'b' }],
-  ],
-  ports: [
-    (input) => model.parsePortMappings(input, 'fuzz'),
-    [{ ...WORKLOAD, protocol: 'tcp', externalPort: 80, internalPort: 8080 }],
-  ],
-  publicIps: [
-    (input) => model.parsePublicIps(input, 'fuzz'),
-    { ...WORKLOAD, publicIp: '203.0.113.9' },
-  ],
-  qemu: [model.parseQemuOptions, CARD],
-  firecracker: [model.parseFirecrackerOptions, { id: 'a' }],
-  cloudHypervisor: [model.parseCloudHypervisorOptions, { firstFd: 3, queues: 2 }],
-  libvirt: [model.parseLibvirtOptions, { queues: 2, vhost: true, mtu: true }],
-  docker: [
-    (input) => parsePluginOptions(input, 'fuzz'),
-    { name: 'x', address: 'tcp://127.0.0.1:9', specDir: '/x', dataDir: '/y', timeoutMs: 5 },
-  ],
-  message: [
-    (input) => parseMessage(input as SsntpMessage, TENANT),
-    {
-      ...{ type: 'COMMAND', operand: 'START', payload: 'x', origin: TENANT, major: 1 },
-      trace: { pathLength: 1, path: [{ uuid: TENANT, role: 4, sent: { seconds: 1, nanoseconds: 2 } }] },
-    },
-  ],
-};
-
-/** Which parser, and what it is given. */
-type Given = readonly [name: string, value: unknown];
-
-const configurations: Target<Given> = {
-  name: 'configurations',
-  seeds: Object.entries(PARSERS).map(([name, [, seed]]): Given => [name, seed]),
-  mutate: (dice, [name, value], [, other]) => [name, mutateValue(dice, value, other)],
-  run: ([name, value]) => {
-    const [parse] = PARSERS[name] ?? [];
-    const parsed = parse?.(value);
-    if (typeof parsed === 'object' && !Object.isFrozen(parsed) && name !== 'message') {
-      throw new Error('what is parsed is not frozen');
-    }
-    return name;
-  },
-  refusalOf: isOurs,
+  refusalOf: refusalOfOurs,
 };
 
 // ---------------------------------------------------------------- CNI
@@ -179,7 +61,14 @@ const PREVIOUS = {
   ...{ cniVersion: '1.0.0', interfaces: [{ name: 'eth0', sandbox: '/x' }], routes: [], dns: {} },
   ips: [{ address: '172.16.1.5/24', interface: 0 }],
 };
-const OWN = { ...IDS, subnet: SUBNET, subnetKey: 7, mtu: 1400, mode: 'gre', dns: { search: ['x'] } };
+const OWN = {
+  ...IDS,
+  subnet: SUBNET,
+  subnetKey: 7,
+  mtu: 1400,
+  mode: 'gre',
+  dns: { search: ['x'] },
+};
 
 const cniRequests: Target<string> = {
   name: 'CNI requests',
@@ -203,10 +92,12 @@ const cniRequests: Target<string> = {
     return `${environment.command} ${hasIpam(head)} ${Object.keys(wishes).join()} ${previous.ips.length}`;
   },
   refusalOf: (error) => {
-    if (!(error instanceof CniFailure) && isOurs(error) === undefined) return undefined;
+    if (!(error instanceof CniFailure) && refusalOfOurs(error) === undefined) return undefined;
     const failure = toCniFailure(error);
     const told = JSON.parse(tellFailure(failure, '{"cniVersion":"0.4.0"}')) as { code: unknown };
-    return typeof told.code === 'number' ? `${failure.code} ${failure.message.slice(0, 30)}` : undefined;
+    return typeof told.code === 'number'
+      ? `${failure.code} ${failure.message.slice(0, 30)}`
+      : undefined;
   },
 };
 
@@ -229,8 +120,12 @@ const cniFrames: Target<Buffer> = {
     const reader = new FrameReader();
     // In two pieces.
     const half = bytes.length >> 1;
-    const frames = [bytes.subarray(0, half), bytes.subarray(half)].flatMap((part) => reader.read(part));
-    const words = frames.map((frame) => `${decodeFrontFrame(frame).kind} ${decodeDaemonFrame(frame).kind}`);
+    const frames = [bytes.subarray(0, half), bytes.subarray(half)].flatMap((part) =>
+      reader.read(part),
+    );
+    const words = frames.map(
+      (frame) => `${decodeFrontFrame(frame).kind} ${decodeDaemonFrame(frame).kind}`,
+    );
     return words.slice(0, 3).join();
   },
   refusalOf: (error) =>
@@ -269,7 +164,7 @@ const dockerRequests: Target<string> = {
 
 function dockerRefusal(error: unknown): string | undefined {
   if (error instanceof Refusal) return `${error.status}`;
-  return isOurs(error);
+  return refusalOfOurs(error);
 }
 
 /** Of several fields of one request each may be refused. */

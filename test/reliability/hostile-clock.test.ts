@@ -73,7 +73,11 @@ needs('gcc', 'vxlan')('creations and destructions under a clock that jumps', asy
   expect(await until(async () => (await namesOf(ns)).length === 0, 5000)).toBe(true);
 });
 
-needs('gcc', 'vxlan', 'dnsmasq')('a server that stands still is waited for as long as is said, whatever the clock', async () => {
+needs(
+  'gcc',
+  'vxlan',
+  'dnsmasq',
+)('a server that stands still is waited for as long as is said, whatever the clock', async () => {
   using clock = await Clock.build();
   using state = new StateDir();
   await using box = await Sandbox.open();

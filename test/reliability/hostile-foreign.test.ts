@@ -48,7 +48,9 @@ withVxlan(
     }
     await node.settle();
     const left = await linksOf(ns);
-    expect(left.map(({ ifname }) => ifname).filter((name) => !name.startsWith('theirs'))).toEqual([]);
+    expect(left.map(({ ifname }) => ifname).filter((name) => !name.startsWith('theirs'))).toEqual(
+      [],
+    );
     expect(left).toHaveLength(FOREIGN_LINKS);
   },
   isLongRun() ? 900_000 : 120_000,
@@ -70,70 +72,79 @@ withVxlan('names that strangers took are passed over; theirs stay', async () => 
   expect(await namesOf(ns)).toEqual(taken);
 });
 
-withVxlan('links that claim to be a tenant’s of ours are reported, never used and never removed', async () => {
-  await using box = await Sandbox.open();
-  const ns = await makeHost(box);
-  let aliases: string[];
-  {
-    await using first = await openNode(ns);
-    await first.createVnic(vnicConfig(0));
-    aliases = (await linksOf(ns)).flatMap(({ ifalias }) => ifalias ?? []);
-  }
-  const claims = aliases.filter((alias) => alias.includes(vnicConfig(0).tenantId));
-  const names = claims.map((_, n) => `claim${n}`);
-  box.allow(ns, ['eth0', 'eth0peer', /^claim/, /^future/]);
-  const future = aliases
-    .find((alias) => alias.startsWith('br_'))!
-    .replace(vnicConfig(0).subnetId, 'future');
-  // Of a kind that none of these is, whatever the alias claims.
-  for (const [n, alias] of [...claims, future].entries()) {
-    const name = names[n] ?? 'future';
-    // No batch: that has # for a comment.
-    const ip = ['ip', '-n', ns.name, 'link'];
-    await run([...ip, 'add', name, 'type', 'veth', 'peer', 'name', `${name}p`]);
-    await run([...ip, 'set', name, 'alias', alias]);
-  }
-  await using node = await openNode(ns);
-  const { findings } = node.topology();
-  for (const name of names) expect(JSON.stringify(findings)).toContain(`"${name}"`);
-  expect(node.topology().subnets.map(({ vnics }) => vnics.length)).toEqual([1]);
-  // The subnet that a stranger claims already.
-  const refused = await node.createVnic(vnicConfig(1, { subnetId: 'future', subnetKey: 9 })).then(
-    () => 'done',
-    (error: { code: string }) => error.code,
-  );
-  expect(['done', 'SNNET_LINK_FOREIGN']).toContain(refused);
-  await node.repair();
-  if (refused === 'done') await node.destroyVnic(vnicConfig(1, { subnetId: 'future', subnetKey: 9 }));
-  await node.destroyVnic(vnicConfig(0));
-  await node.settle();
-  const all = [...names, 'future'].flatMap((name) => [name, `${name}p`]);
-  expect(await namesOf(ns)).toEqual(all.sort());
-});
+withVxlan(
+  'links that claim to be a tenant’s of ours are reported, never used and never removed',
+  async () => {
+    await using box = await Sandbox.open();
+    const ns = await makeHost(box);
+    let aliases: string[];
+    {
+      await using first = await openNode(ns);
+      await first.createVnic(vnicConfig(0));
+      aliases = (await linksOf(ns)).flatMap(({ ifalias }) => ifalias ?? []);
+    }
+    const claims = aliases.filter((alias) => alias.includes(vnicConfig(0).tenantId));
+    const names = claims.map((_, n) => `claim${n}`);
+    box.allow(ns, ['eth0', 'eth0peer', /^claim/, /^future/]);
+    const future = aliases
+      .find((alias) => alias.startsWith('br_'))!
+      .replace(vnicConfig(0).subnetId, 'future');
+    // Of a kind that none of these is, whatever the alias claims.
+    for (const [n, alias] of [...claims, future].entries()) {
+      const name = names[n] ?? 'future';
+      // No batch: that has # for a comment.
+      const ip = ['ip', '-n', ns.name, 'link'];
+      await run([...ip, 'add', name, 'type', 'veth', 'peer', 'name', `${name}p`]);
+      await run([...ip, 'set', name, 'alias', alias]);
+    }
+    await using node = await openNode(ns);
+    const { findings } = node.topology();
+    for (const name of names) expect(JSON.stringify(findings)).toContain(`"${name}"`);
+    expect(node.topology().subnets.map(({ vnics }) => vnics.length)).toEqual([1]);
+    // The subnet that a stranger claims already.
+    const refused = await node.createVnic(vnicConfig(1, { subnetId: 'future', subnetKey: 9 })).then(
+      () => 'done',
+      (error: unknown) => (error as { code?: string }).code,
+    );
+    expect(['done', 'SNNET_LINK_FOREIGN']).toContain(refused);
+    await node.repair();
+    if (refused === 'done')
+      await node.destroyVnic(vnicConfig(1, { subnetId: 'future', subnetKey: 9 }));
+    await node.destroyVnic(vnicConfig(0));
+    await node.settle();
+    const all = [...names, 'future'].flatMap((name) => [name, `${name}p`]);
+    expect(await namesOf(ns)).toEqual(all.sort());
+  },
+);
 
-withVxlan('strangers who make and remove links with our prefixes and aliases meanwhile', async () => {
-  await using box = await Sandbox.open();
-  const ns = await makeHost(box);
-  await using node = await openNode(ns);
-  const stranger = new AbortController();
-  const made = disturb(ns.name, stranger.signal);
-  const configs = Array.from({ length: 40 }, (_, n) =>
-    vnicConfig(n, { subnetId: `s${n >> 1 & 3}`, subnetKey: 50 + (n >> 1 & 3) }),
-  );
-  const results = await Promise.all(configs.map((config) => node.createVnic(config)));
-  for (const [n, config] of configs.entries()) if (n % 2 === 0) await node.destroyVnic(config);
-  stranger.abort();
-  expect(await made).toBeGreaterThan(0);
-  expect(results.every(({ created }) => created)).toBe(true);
-  const report = await node.dbRebuild();
-  expect(report.findings).toEqual([]);
-  const { bridges, vnics } = await ourLinks(ns);
-  expect([bridges.length, vnics.length]).toEqual([4, 20]);
-  expect(await findDisorder(ns)).toEqual([]);
-  for (const [n, config] of configs.entries()) if (n % 2 === 1) await node.destroyVnic(config);
-  await node.settle();
-  expect(await errorOf(node.createVnic({ ...vnicConfig(0), subnet: 'x' }))).toMatchObject({ code: 'SNNET_INPUT_INVALID' });
-});
+withVxlan(
+  'strangers who make and remove links with our prefixes and aliases meanwhile',
+  async () => {
+    await using box = await Sandbox.open();
+    const ns = await makeHost(box);
+    await using node = await openNode(ns);
+    const stranger = new AbortController();
+    const made = disturb(ns.name, stranger.signal);
+    const configs = Array.from({ length: 40 }, (_, n) =>
+      vnicConfig(n, { subnetId: `s${(n >> 1) & 3}`, subnetKey: 50 + ((n >> 1) & 3) }),
+    );
+    const results = await Promise.all(configs.map((config) => node.createVnic(config)));
+    for (const [n, config] of configs.entries()) if (n % 2 === 0) await node.destroyVnic(config);
+    stranger.abort();
+    expect(await made).toBeGreaterThan(0);
+    expect(results.every(({ created }) => created)).toBe(true);
+    const report = await node.dbRebuild();
+    expect(report.findings).toEqual([]);
+    const { bridges, vnics } = await ourLinks(ns);
+    expect([bridges.length, vnics.length]).toEqual([4, 20]);
+    expect(await findDisorder(ns)).toEqual([]);
+    for (const [n, config] of configs.entries()) if (n % 2 === 1) await node.destroyVnic(config);
+    await node.settle();
+    expect(await errorOf(node.createVnic({ ...vnicConfig(0), subnet: 'x' }))).toMatchObject({
+      code: 'SNNET_INPUT_INVALID',
+    });
+  },
+);
 
 /** Another process that makes links like ours, again and again; leaves none. Gives their number. */
 async function disturb(ns: string, signal: AbortSignal): Promise<number> {

@@ -1,7 +1,14 @@
 /** Privileges, files and limits that are missing or go away: typed errors, nothing lost, nothing left. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { linksOf, makeHost, namesOf, openNode, findDisorder, vnicConfig } from '../kernel/helpers/node';
+import {
+  linksOf,
+  makeHost,
+  namesOf,
+  openNode,
+  findDisorder,
+  vnicConfig,
+} from '../kernel/helpers/node';
 import { StateDir } from '../kernel/helpers/workload';
 import { nftTables } from '../support/oracle';
 import { needs } from '../support/reasons';
@@ -19,7 +26,12 @@ withVxlan('without CAP_NET_ADMIN everything says so, and what is there is still 
   await node.createVnic(vnicConfig(0));
   // Ports change their state by themselves.
   const identities = async (): Promise<unknown[]> =>
-    (await linksOf(ns)).map(({ ifindex, ifname, ifalias, master }) => [ifindex, ifname, ifalias, master]);
+    (await linksOf(ns)).map(({ ifindex, ifname, ifalias, master }) => [
+      ifindex,
+      ifname,
+      ifalias,
+      master,
+    ]);
   const before = await identities();
   const report = await inChild(
     { ns, prefix: ['setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin'] },
@@ -52,12 +64,14 @@ withVxlan('without CAP_NET_ADMIN everything says so, and what is there is still 
   await node.settle();
 });
 
-withVxlan('capabilities that are dropped in the middle of work: done, or refused and undone', async () => {
-  await using box = await Sandbox.open();
-  const ns = await makeHost(box);
-  const report = await inChild(
-    { ns },
-    `const node = await ComputeNode.open(options);
+withVxlan(
+  'capabilities that are dropped in the middle of work: done, or refused and undone',
+  async () => {
+    await using box = await Sandbox.open();
+    const ns = await makeHost(box);
+    const report = await inChild(
+      { ns },
+      `const node = await ComputeNode.open(options);
     await node.createVnic(vnic(0));
     const running = Array.from({ length: 30 }, (_, n) => codeOf(node.createVnic(vnic(n + 1))));
     await Promise.race(running);
@@ -69,30 +83,34 @@ withVxlan('capabilities that are dropped in the middle of work: done, or refused
     await node.settle();
     const seen = node.topology().subnets.flatMap(({ vnics }) => vnics.map(({ ip }) => ip)).sort();
     tell({ codes, late, destroy, seen, close: await codeOf(node.close()) });`,
-  );
-  const codes = report['codes'] as string[];
-  const allowed = ['done', MISSING, 'SNNET_ROLLBACK_FAILED'];
-  expect(codes.filter((code) => !allowed.includes(code))).toEqual([]);
-  expect(report).toMatchObject({ late: MISSING, destroy: MISSING, close: 'done' });
-  // A new process, which may: it sees what the old one saw, and can put right whatever is left.
-  await using node = await openNode(ns);
-  const isWhole = !codes.includes('SNNET_ROLLBACK_FAILED');
-  const seen = node.topology().subnets.flatMap(({ vnics }) => vnics.map(({ ip }) => String(ip)));
-  if (isWhole) expect(seen.sort()).toEqual(report['seen']);
-  if (isWhole) expect(node.topology().findings).toEqual([]);
-  await node.repair();
-  expect(await findDisorder(ns)).toEqual([]);
-  for (let n = 0; n <= 30; ++n) await node.destroyVnic(vnicConfig(n));
-  await node.settle();
-});
+    );
+    const codes = report['codes'] as string[];
+    const allowed = ['done', MISSING, 'SNNET_ROLLBACK_FAILED'];
+    expect(codes.filter((code) => !allowed.includes(code))).toEqual([]);
+    expect(report).toMatchObject({ late: MISSING, destroy: MISSING, close: 'done' });
+    // A new process, which may: it sees what the old one saw, and can put right whatever is left.
+    await using node = await openNode(ns);
+    const isWhole = !codes.includes('SNNET_ROLLBACK_FAILED');
+    const seen = node.topology().subnets.flatMap(({ vnics }) => vnics.map(({ ip }) => ip));
+    if (isWhole) expect([...seen].sort()).toEqual(report['seen']);
+    if (isWhole) expect(node.topology().findings).toEqual([]);
+    await node.repair();
+    expect(await findDisorder(ns)).toEqual([]);
+    for (let n = 0; n <= 30; ++n) await node.destroyVnic(vnicConfig(n));
+    await node.settle();
+  },
+);
 
-withVxlan('where /proc/sys is read-only, VNICs come and go; forwarding says what it lacks', async () => {
-  await using box = await Sandbox.open();
-  const ns = await makeHost(box);
-  const script = 'mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec "$@"';
-  const report = await inChild(
-    { ns, prefix: [...OWN_MOUNTS, 'sh', '-c', script, 'sh'] },
-    `const node = await ComputeNode.open(options);
+withVxlan(
+  'where /proc/sys is read-only, VNICs come and go; forwarding says what it lacks',
+  async () => {
+    await using box = await Sandbox.open();
+    const ns = await makeHost(box);
+    const script =
+      'mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec "$@"';
+    const report = await inChild(
+      { ns, prefix: [...OWN_MOUNTS, 'sh', '-c', script, 'sh'] },
+      `const node = await ComputeNode.open(options);
     const all = [vnic(0), vnic(1, { role: 'container' })];
     const created = [];
     for (const one of all) created.push(await codeOf(node.createVnic(one)));
@@ -101,15 +119,16 @@ withVxlan('where /proc/sys is read-only, VNICs come and go; forwarding says what
     await node.close();
     const firewall = await Firewall.open({ externalDevices: ['eth0'] }).catch(({ code, cause }) => [code, cause.name]);
     tell({ created, destroyed, firewall });`,
-  );
-  expect(report).toEqual({
-    created: ['done', 'done'],
-    destroyed: ['done', 'done'],
-    firewall: ['SNNET_KERNEL_FAILED', 'EROFS'],
-  });
-  expect(await until(async () => (await namesOf(ns)).length === 0, 5000)).toBe(true);
-  expect(await nftTables(ns)).toEqual([]);
-});
+    );
+    expect(report).toEqual({
+      created: ['done', 'done'],
+      destroyed: ['done', 'done'],
+      firewall: ['SNNET_KERNEL_FAILED', 'EROFS'],
+    });
+    expect(await until(async () => (await namesOf(ns)).length === 0, 5000)).toBe(true);
+    expect(await nftTables(ns)).toEqual([]);
+  },
+);
 
 needs('vxlan', 'dnsmasq')(
   'a disk too full for dnsmasq’s files: refused whole, what ran runs on, and it goes on when there is room',
@@ -150,7 +169,13 @@ needs('vxlan', 'dnsmasq')(
 withVxlan('without a byte of locked memory everything works', async () => {
   await using box = await Sandbox.open();
   const ns = await makeHost(box);
-  const prefix = ['prlimit', '--memlock=0:0', 'setpriv', '--bounding-set=-ipc_lock', '--inh-caps=-ipc_lock'];
+  const prefix = [
+    'prlimit',
+    '--memlock=0:0',
+    'setpriv',
+    '--bounding-set=-ipc_lock',
+    '--inh-caps=-ipc_lock',
+  ];
   using state = new StateDir();
   const report = await inChild(
     { ns, prefix },
@@ -169,12 +194,14 @@ withVxlan('without a byte of locked memory everything works', async () => {
   expect(report).toEqual({ kept: 'done', created: 'done', destroyed: 'done', firewall: 'done' });
 });
 
-withVxlan('64 descriptors: refused when they are used up, nothing leaks, and it works again', async () => {
-  await using box = await Sandbox.open();
-  const ns = await makeHost(box);
-  const report = await inChild(
-    { ns, prefix: ['prlimit', '--nofile=64:64'] },
-    `const node = await ComputeNode.open(options);
+withVxlan(
+  '64 descriptors: refused when they are used up, nothing leaks, and it works again',
+  async () => {
+    await using box = await Sandbox.open();
+    const ns = await makeHost(box);
+    const report = await inChild(
+      { ns, prefix: ['prlimit', '--nofile=64:64'] },
+      `const node = await ComputeNode.open(options);
     const first = await codeOf(node.createVnic(vnic(0)));
     // Whatever is loaded late is loaded now.
     await Promise.all([node.audit(), codeOf(node.createVnic(vnic(1, { queues: 256 })))]);
@@ -195,23 +222,24 @@ withVxlan('64 descriptors: refused when they are used up, nothing leaks, and it 
     const vnics = node.topology().subnets.flatMap(({ vnics }) => vnics).length;
     tell({ first, wide, afterWide, many, whileFull, opened, afterMany, again, vnics });
     await node.close();`,
-  );
-  const { opened, whileFull, vnics, ...rest } = report;
-  expect(rest).toEqual({
-    first: 'done',
-    wide: 'SNNET_KERNEL_FAILED',
-    afterWide: 0,
-    many: 'SNNET_KERNEL_FAILED',
-    afterMany: 0,
-    again: 'done',
-  });
-  expect(Number(opened)).toBeGreaterThan(1);
-  expect(['done', 'SNNET_KERNEL_FAILED']).toContain(whileFull);
-  await using node = await openNode(ns);
-  const seen = node.topology().subnets.flatMap(({ vnics: all }) => all);
-  expect(seen).toHaveLength(Number(vnics));
-  expect(seen).toHaveLength(whileFull === 'done' ? 3 : 2);
-  expect(await findDisorder(ns)).toEqual([]);
-  for (const n of [0, 2, 3]) await node.destroyVnic(vnicConfig(n));
-  await node.settle();
-});
+    );
+    const { opened, whileFull, vnics, ...rest } = report;
+    expect(rest).toEqual({
+      first: 'done',
+      wide: 'SNNET_KERNEL_FAILED',
+      afterWide: 0,
+      many: 'SNNET_KERNEL_FAILED',
+      afterMany: 0,
+      again: 'done',
+    });
+    expect(Number(opened)).toBeGreaterThan(1);
+    expect(['done', 'SNNET_KERNEL_FAILED']).toContain(whileFull);
+    await using node = await openNode(ns);
+    const seen = node.topology().subnets.flatMap(({ vnics: all }) => all);
+    expect(seen).toHaveLength(Number(vnics));
+    expect(seen).toHaveLength(whileFull === 'done' ? 3 : 2);
+    expect(await findDisorder(ns)).toEqual([]);
+    for (const n of [0, 2, 3]) await node.destroyVnic(vnicConfig(n));
+    await node.settle();
+  },
+);
