@@ -104,9 +104,11 @@ async function main() {
     return 0;
   }
   const unknown = positionals.filter((name) => !all.includes(name));
-  if (unknown.length > 0) throw new Error(`no such target: ${unknown.join(' ')}; there are ${all.join(' ')}`);
+  if (unknown.length > 0)
+    throw new Error(`no such target: ${unknown.join(' ')}; there are ${all.join(' ')}`);
   const seconds = Number(values.seconds);
-  if (!Number.isSafeInteger(seconds) || seconds < 1) throw new Error('--seconds takes a number from 1');
+  if (!Number.isSafeInteger(seconds) || seconds < 1)
+    throw new Error('--seconds takes a number from 1');
   let findings = 0;
   for (const target of positionals.length > 0 ? positionals : all)
     findings += (await fuzz(target, { seconds, keep: values.keep })) ? 0 : 1;

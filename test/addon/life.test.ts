@@ -106,10 +106,10 @@ test('worker threads have handles of their own, several at once', async () => {
   const { stdout } = await expectEnd(
     child(`${WORKER}
       const main = await Kernel.open({ fresh: true });
-      const workers = [1, 2, 3].map(() => work(
-        "const kernel = await Kernel.open({ fresh: true }); for (let n = 0; n < 10; ++n) await churn(kernel); await kernel.close();"));
+      const workers = [1, 2, 3].map(() => ended(work(
+        "const kernel = await Kernel.open({ fresh: true }); for (let n = 0; n < 10; ++n) await churn(kernel); await kernel.close();")));
       for (let n = 0; n < 10; ++n) await churn(main);
-      console.log((await Promise.all(workers.map(ended))).join());
+      console.log((await Promise.all(workers)).join());
       await main.close();`),
     0,
   );
