@@ -320,7 +320,8 @@ export class DhcpServers {
   }
 }
 
-function parseAddressOrMac(value: string): Ipv4Address {
+function parseAddressOrMac(value: unknown): Ipv4Address {
+  if (typeof value !== 'string') return parseUnicastIpv4(value, 'address');
   const mac = /^02:00:([0-9a-f]{2}):([0-9a-f]{2}):([0-9a-f]{2}):([0-9a-f]{2})$/i.exec(value);
   const bytes = mac?.slice(1).map((byte) => Number.parseInt(byte, 16));
   return parseUnicastIpv4(bytes?.join('.') ?? value, 'address');
