@@ -36,9 +36,10 @@ export const TARGETS = {
   },
   plan: {
     sources: [
-      ...['sys/errno_name', 'sys/json', 'sys/netns', 'nl/message', 'nft/conntrack', 'nl/dump'],
-      ...['exec/other_namespaces', 'exec/step_messages', 'napi/reader', 'nl/socket'],
+      ...['sys/errno_name', 'sys/json', 'sys/netns', 'nft/conntrack'],
+      ...['exec/other_namespaces', 'exec/step_messages', 'napi/reader'],
       ...['napi/decode_expression', 'napi/decode_nft', 'napi/decode_step'],
+      ...NETLINK,
       ...RTNL,
       ...NFT_WRITING,
       'nft/user_data',
