@@ -101,8 +101,9 @@ const VNIC = 'vnic_';
 const CNCI_VNIC = 'cncivnic_';
 const ADDRESS_MARK = '##';
 
-/** Reads an alias; anything that is not one of ours gives nothing. Never throws. */
-export function parseAlias(text: string): ParsedAlias | undefined {
+/** Reads an alias; anything that is not one of ours gives nothing, also what is no text. Never throws. */
+export function parseAlias(text: unknown): ParsedAlias | undefined {
+  if (typeof text !== 'string') return undefined;
   const fixed = FIXED_ALIASES.get(text);
   if (fixed !== undefined) {
     return fixed;

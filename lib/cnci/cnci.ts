@@ -12,6 +12,7 @@ import {
   parseCnciOptions,
   parseNeighbors,
   parseRemoteSubnet,
+  refuse,
 } from '../model';
 import type {
   CallOptionsInput,
@@ -314,6 +315,8 @@ export class Cnci {
         return this.#subnets.planRemoval(parseRemoteSubnet(config, 'plan'));
       case 'updateNeighbors':
         return this.#mesh.plan(parseNeighbors(config, 'plan'));
+      default:
+        return refuse(operation, 'operation', 'an operation that can be planned');
     }
   }
 

@@ -9,6 +9,7 @@ import {
   parseRepointConfig,
   parseVnicConfig,
   parseVnicRef,
+  refuse,
 } from '../model';
 import type {
   CallOptionsInput,
@@ -328,6 +329,8 @@ export class ComputeNode {
         return this.#cnciVnics.planDestruction(parseCnciVnicRef(config, 'plan'));
       case 'repointConcentrator':
         return this.#repointer.plan(parseRepointConfig(config, 'plan'));
+      default:
+        return refuse(operation, 'operation', 'an operation that can be planned');
     }
   }
 

@@ -1,8 +1,8 @@
 import { planDeletion } from '../device';
-import { isLibsnnetError } from '../errors';
+import { describeType, isLibsnnetError } from '../errors';
 import type { LibsnnetError } from '../errors';
 import type { Host } from '../host';
-import { checkKeyFits, parseTunnelKey } from '../model';
+import { checkKeyFits, defineShape, parseTunnelKey, refuse, withDefault } from '../model';
 import type { TunnelKey, TunnelKind } from '../model';
 import { makePlan } from '../plan';
 import type { Step } from '../plan';
@@ -38,6 +38,29 @@ export interface RepairOptions {
   readonly subnetKeys?: Readonly<Record<string, number>>;
 }
 
+const NO_KEYS: ReadonlyMap<string, TunnelKey> = new Map();
+
+const parseShape = defineShape('repairs', {
+  subnetKeys: withDefault<ReadonlyMap<string, TunnelKey>>(parseKeys, NO_KEYS),
+});
+
+function parseKeys(value: unknown, field: string): ReadonlyMap<string, TunnelKey> {
+  const keys = describeType(value) === 'object' ? entriesOf(value as object) : undefined;
+  if (keys === undefined) return refuse(value, field, 'keys by subnet');
+  return new Map(
+    keys.map(([subnet, key]) => [identityKey(subnet), parseTunnelKey(key, `${field}.${subnet}`)]),
+  );
+}
+
+/** Nothing where a getter or a proxy throws. */
+function entriesOf(value: object): [string, unknown][] | undefined {
+  try {
+    return Object.entries(value);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Turns findings into a consistent state, one by one; what needs a decision is left. */
 export class Repairer {
   readonly #host: Host;
@@ -50,13 +73,7 @@ export class Repairer {
     this.#host = host;
     this.#subnets = subnets;
     this.#mender = mender;
-    const keys = Object.entries(options.subnetKeys ?? {});
-    this.#keys = new Map(
-      keys.map(([subnet, key]) => [
-        identityKey(subnet),
-        parseTunnelKey(key, `subnetKeys.${subnet}`),
-      ]),
-    );
+    this.#keys = parseShape(options, 'repair').subnetKeys;
   }
 
   async run(view: ComputeNodeView): Promise<RepairReport> {

@@ -1,4 +1,13 @@
-import { addressToNumber, parseUnicastIpv4, refuse, tryParseIpv4 } from '../model';
+import {
+  addressToNumber,
+  nested,
+  optional,
+  parseList,
+  parseUnicastIpv4,
+  refuse,
+  tryParseIpv4,
+  withOperation,
+} from '../model';
 import type { Ipv4Address } from '../model';
 
 /** A workload's address, and the name that it has in its tenant's DNS. */
@@ -13,6 +22,8 @@ export type HostNames = ReadonlyMap<Ipv4Address, string>;
 
 const NAME = /^(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*$/;
 const LONGEST_NAME = 253;
+/** In one call: more than all subnets of a tenant can serve. */
+const MOST_HOSTS = 2 ** 20;
 const NAMELESS = '# no name: ';
 
 /** Parses a host name, one label or several; it comes out in lower case. */
@@ -23,9 +34,22 @@ export function parseHostName(value: unknown, field: string): string {
   return isName ? name : refuse(value, field, 'a host name such as web-1 or db.example');
 }
 
-export function parseHost(input: HostInput, field: string): readonly [Ipv4Address, string] {
-  const ip = parseUnicastIpv4(input.ip, `${field}.ip`);
-  return [ip, input.name === undefined ? '' : parseHostName(input.name, `${field}.name`)];
+const parseHost = nested({ ip: parseUnicastIpv4, name: optional(parseHostName) });
+
+/** Parses what is to be announced: each address with its name, the empty one where it has none. */
+export function parseHosts(
+  input: unknown,
+  operation: string,
+): readonly (readonly [Ipv4Address, string])[] {
+  const hosts = withOperation(operation, () => parseList(input, 'hosts', parseHost, MOST_HOSTS));
+  return Object.freeze(hosts.map(({ ip, name = '' }) => [ip, name] as const));
+}
+
+/** Parses the addresses whose names are taken away. */
+export function parseAddresses(input: unknown, operation: string): readonly Ipv4Address[] {
+  return withOperation(operation, () =>
+    parseList(input, 'addresses', parseUnicastIpv4, MOST_HOSTS),
+  );
 }
 
 /** The file of names that all servers of a tenant read: a hosts file, lowest address first. */

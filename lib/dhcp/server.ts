@@ -182,13 +182,13 @@ export class DhcpServer {
   }
 
   async leases(): Promise<Lease[]> {
-    const deadline = Date.now() + READ_PATIENCE_MS;
+    const deadline = performance.now() + READ_PATIENCE_MS;
     for (;;) {
       // It empties the file before it writes it anew: what holds is what it left there to sleep.
       const before = await this.#sleepMark();
       const text = await this.#context.directory.read(`${this.#stem}.leases`);
       const isWhole = before !== undefined && before === (await this.#sleepMark());
-      if (isWhole || Date.now() >= deadline) return parseLeases(text ?? '');
+      if (isWhole || performance.now() >= deadline) return parseLeases(text ?? '');
       await pause(2);
     }
   }
@@ -205,9 +205,9 @@ export class DhcpServer {
       if (this.pid === undefined)
         throw this.#failure('it does not run, so no lease can be released');
       const { gateway } = this.#subnet;
-      const deadline = Date.now() + RELEASE_PATIENCE_MS;
+      const deadline = performance.now() + RELEASE_PATIENCE_MS;
       // The protocol knows no answer: what tells is the server's own list.
-      for (let wait = 2; Date.now() < deadline; wait = Math.min(wait * 2, 100)) {
+      for (let wait = 2; performance.now() < deadline; wait = Math.min(wait * 2, 100)) {
         const packet = formatRelease(lease, gateway, lease.expires);
         await this.#context.processes.send(gateway, SERVER_PORT, packet);
         await pause(wait);

@@ -4,7 +4,7 @@ import { parseUnicastIpv4, refuse, withOperation } from '../model';
 import type { Ipv4Address } from '../model';
 import { formatUpstreams, NAMES_FILE, UPSTREAMS_FILE } from './config';
 import { findAccount, findProgram, ServerSearch } from './dnsmasq';
-import { formatNames, parseHost, parseNames } from './host-names';
+import { formatNames, parseAddresses, parseHosts, parseNames } from './host-names';
 import type { HostInput } from './host-names';
 import type { Lease } from './leases';
 import { directoryName, parseDhcpOptions } from './options';
@@ -32,6 +32,9 @@ export interface Ensured {
   readonly outcome: EnsureOutcome;
   readonly pid: number;
 }
+
+/** An address, and the name that it is to have; none: it is not announced any more. */
+type NameChange = readonly [ip: Ipv4Address, name: string | undefined];
 
 /**
  * DHCP and DNS for the subnets of one tenant: a dnsmasq for each bridge. The servers outlive this
@@ -144,14 +147,11 @@ export class DhcpServers {
   async setHosts(hosts: readonly HostInput[]): Promise<void> {
     const operation = 'setHosts';
     this.#refuseIfClosed(operation);
-    const parsed = withOperation(operation, () =>
-      hosts.map((host, index) => parseHost(host, `hosts[${String(index)}]`)),
-    );
+    const parsed = parseHosts(hosts, operation);
     const next = new Map([...this.#names, ...parsed]);
     this.#refuseTooMany(operation, next.keys());
     const changed = parsed.filter(([ip, name]) => this.#names.get(ip) !== name);
-    for (const [ip, name] of changed) this.#names.set(ip, name);
-    await this.#flush(changed.map(([ip]) => ip));
+    await this.#announce(operation, changed);
   }
 
   async setHost(ip: string, name?: string): Promise<void> {
@@ -162,10 +162,12 @@ export class DhcpServers {
   async removeHosts(addresses: readonly string[]): Promise<void> {
     const operation = 'removeHosts';
     this.#refuseIfClosed(operation);
-    const parsed = withOperation(operation, () =>
-      addresses.map((ip, index) => parseUnicastIpv4(ip, `addresses[${String(index)}]`)),
+    const parsed = parseAddresses(addresses, operation);
+    const known = parsed.filter((ip) => this.#names.has(ip));
+    await this.#announce(
+      operation,
+      known.map((ip) => [ip, undefined]),
     );
-    await this.#flush(parsed.filter((ip) => this.#names.delete(ip)));
   }
 
   async removeHost(ip: string): Promise<void> {
@@ -255,6 +257,28 @@ export class DhcpServers {
     throw new APIError('SNNET_DNSMASQ_FAILED', { detail: `processes do not end: ${pids}` });
   }
 
+  /** All of them, or where the servers cannot be told none. */
+  async #announce(operation: string, changes: readonly NameChange[]): Promise<void> {
+    const before = changes.map(([ip]): NameChange => [ip, this.#names.get(ip)]);
+    for (const change of changes) this.#setName(change);
+    try {
+      await this.#flush(changes.map(([ip]) => ip));
+    } catch (error) {
+      for (const [place, [ip, name]] of changes.entries()) {
+        // Unless another call has changed it since.
+        if (this.#names.get(ip) !== name) continue;
+        this.#setName(before[place] ?? [ip, undefined]);
+        this.#changed.add(ip);
+      }
+      throw naming(operation, error);
+    }
+  }
+
+  #setName([ip, name]: NameChange): void {
+    if (name === undefined) this.#names.delete(ip);
+    else this.#names.set(ip, name);
+  }
+
   /** Calls that come while one waits for its turn share what it writes. */
   #flush(changed: readonly Ipv4Address[]): Promise<void> {
     for (const ip of changed) this.#changed.add(ip);
@@ -296,7 +320,8 @@ export class DhcpServers {
   }
 }
 
-function parseAddressOrMac(value: string): Ipv4Address {
+function parseAddressOrMac(value: unknown): Ipv4Address {
+  if (typeof value !== 'string') return parseUnicastIpv4(value, 'address');
   const mac = /^02:00:([0-9a-f]{2}):([0-9a-f]{2}):([0-9a-f]{2}):([0-9a-f]{2})$/i.exec(value);
   const bytes = mac?.slice(1).map((byte) => Number.parseInt(byte, 16));
   return parseUnicastIpv4(bytes?.join('.') ?? value, 'address');

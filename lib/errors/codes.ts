@@ -232,9 +232,9 @@ export const ERROR_CODES = {
   SNNET_STATE_UNSAFE: {
     class: 'APIError',
     summary: 'The directory for state, or for a socket, cannot be used safely',
-    when: 'The directory or a file in it is a symbolic link, of the wrong kind, or somebody else may change it or, where a socket is to be private, enter it; it cannot be made; or the account of the servers cannot get through to it.',
+    when: 'The directory or a file in it is a symbolic link, of the wrong kind, or somebody else may change it or, where a socket is to be private, enter it; it cannot be made or written, since the disk is full or read-only; or the account of the servers cannot get through to it.',
     remedy:
-      'Look who made it; remove it, or choose another one, below a directory that only root can change and everybody may pass.',
+      'Look who made it, and whether there is room; remove it, or choose another one, below a directory that only root can change and everybody may pass.',
   },
   SNNET_SERVICE_RUNNING: {
     class: 'APIError',

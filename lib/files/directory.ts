@@ -15,7 +15,7 @@ export async function makeDirectory(path: string, mode: number): Promise<string>
   const real = join(above, basename(path));
   await checkAncestors(real);
   await mkdir(real, { mode }).catch((error: unknown) => {
-    if (codeOf(error) !== 'EEXIST') throw error;
+    if (codeOf(error) !== 'EEXIST') throw unusable(real, error);
   });
   const found = await lstat(real);
   if (!found.isDirectory()) throw unsafe(real, `it is ${describeKind(found)}, not a directory`);
@@ -93,6 +93,12 @@ export function describeKind(found: Stats): string {
 
 export function unsafe(path: string, detail: string): APIError {
   return new APIError('SNNET_STATE_UNSAFE', { object: { path }, detail });
+}
+
+/** The file system refuses: its disk is full, it is read-only, we may not. */
+export function unusable(path: string, cause: unknown): APIError {
+  const detail = cause instanceof Error ? cause.message : String(cause);
+  return new APIError('SNNET_STATE_UNSAFE', { object: { path }, detail, cause });
 }
 
 /** For `catch`: what is not there is nothing; a link where none may be is an error of ours. */

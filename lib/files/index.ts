@@ -8,5 +8,6 @@ export {
   makePrivateDirectory,
   ownUid,
   unsafe,
+  unusable,
 } from './directory';
 export { replaceFile } from './replace-file';

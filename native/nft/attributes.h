@@ -56,7 +56,9 @@ class Attributes {
   std::array<nlattr*, kMax + 1> found_{};
 };
 
+// Unspecified in a message that is too short to say.
 inline uint8_t FamilyOf(nlmsghdr* header) {
+  if (nlmsg_datalen(header) < static_cast<int>(sizeof(nfgenmsg))) return 0;
   return static_cast<nfgenmsg*>(nlmsg_data(header))->nfgen_family;
 }
 

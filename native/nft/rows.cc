@@ -11,6 +11,9 @@
 namespace snnet::nft {
 namespace {
 
+// Of a key or its data, as the kernel has it: what claims more would only take memory.
+constexpr uint32_t kMaxBytes = NFT_DATA_VALUE_MAXLEN;
+
 bool IsOf(const nlmsghdr* header, int message) {
   return header->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | message);
 }
@@ -102,7 +105,9 @@ std::optional<SetRow> ReadSet(nlmsghdr* header) {
   row.key_type = from.U32(NFTA_SET_KEY_TYPE);
   row.key_bytes = from.U32(NFTA_SET_KEY_LEN);
   row.data_type = from.U32(NFTA_SET_DATA_TYPE);
-  if (!row.HasVerdicts()) row.data_bytes = from.U32(NFTA_SET_DATA_LEN);
+  const bool has_data = (row.flags & NFT_SET_MAP) != 0 && !row.HasVerdicts();
+  if (has_data) row.data_bytes = from.U32(NFTA_SET_DATA_LEN);
+  if (row.key_bytes > kMaxBytes || row.data_bytes > kMaxBytes) return std::nullopt;
   return row;
 }
 

@@ -57,7 +57,7 @@ class Answers {
       committed_.handles[batch_.owners[number - 1]] = HandleOf(header);
     }
     if (header->nlmsg_type != NLMSG_ERROR) return false;
-    const bool is_refused = static_cast<nlmsgerr*>(nlmsg_data(header))->error != 0;
+    const bool is_refused = nl::ReadCode(header) != 0;
     if (is_refused) Refuse(header, number);
     // What is said of the beginning holds for the whole, and may be all that is said.
     return number == batch_.owners.size() || (is_refused && number == 0);

@@ -38,9 +38,7 @@ sys::Status CollectAcks(Socket& socket, std::vector<Message>& messages, size_t f
         if (on_reply) on_reply(index, header);
         continue;
       }
-      if (static_cast<nlmsgerr*>(nlmsg_data(header))->error != 0) {
-        acks[index] = ReadError(header, messages[index].text());
-      }
+      if (ReadCode(header) != 0) acks[index] = ReadError(header, messages[index].text());
       if (index == last) return sys::Ok();
     }
   }
@@ -69,13 +67,26 @@ sys::Status SendPart(Socket& socket, std::vector<Message>& messages, size_t firs
 
 }  // namespace
 
+int ReadCode(const nlmsghdr* header) {
+  constexpr int kMaxErrno = 4095;
+  if (nlmsg_datalen(header) < static_cast<int>(sizeof(int))) return EBADMSG;
+  const int said = *static_cast<const int*>(nlmsg_data(header));
+  return said <= 0 && said >= -kMaxErrno ? -said : EBADMSG;
+}
+
 sys::Error ReadError(nlmsghdr* header, const std::string& request) {
+  sys::Error error{ReadCode(header), request};
   const auto* body = static_cast<nlmsgerr*>(nlmsg_data(header));
-  sys::Error error{-body->error, request};
-  if ((header->nlmsg_flags & NLM_F_ACK_TLVS) == 0) return error;
-  // With NETLINK_CAP_ACK the attributes follow the bare nlmsgerr.
+  const int length = nlmsg_datalen(header);
+  const bool says_more = (header->nlmsg_flags & NLM_F_ACK_TLVS) != 0;
+  if (!says_more || length < static_cast<int>(sizeof *body)) return error;
+  // With NETLINK_CAP_ACK the attributes follow the bare nlmsgerr, otherwise the request.
   size_t skip = sizeof *body;
-  if ((header->nlmsg_flags & NLM_F_CAPPED) == 0) skip += body->msg.nlmsg_len - sizeof(nlmsghdr);
+  if ((header->nlmsg_flags & NLM_F_CAPPED) == 0) {
+    const size_t request_length = body->msg.nlmsg_len;
+    if (request_length < sizeof(nlmsghdr) || request_length > header->nlmsg_len) return error;
+    skip += request_length - sizeof(nlmsghdr);
+  }
   std::array<nlattr*, NLMSGERR_ATTR_MAX + 1> attributes{};
   if (nlmsg_parse(header, static_cast<int>(skip), attributes.data(), NLMSGERR_ATTR_MAX, nullptr) !=
       0) {
@@ -86,7 +97,8 @@ sys::Error ReadError(nlmsghdr* header, const std::string& request) {
                                static_cast<size_t>(nla_len(text)));
     error.extack = raw.substr(0, raw.find('\0'));
   }
-  if (nlattr* offset = attributes[NLMSGERR_ATTR_OFFS]) {
+  const nlattr* offset = attributes[NLMSGERR_ATTR_OFFS];
+  if (offset != nullptr && nla_len(offset) >= 4) {
     error.offset = static_cast<int>(nla_get_u32(offset));
   }
   return error;

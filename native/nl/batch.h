@@ -16,6 +16,10 @@ namespace snnet::nl {
 // sends batches should have it (Socket::SetReceiveBuffer), or answers are lost.
 constexpr int kReceiveBuffer = 4 << 20;
 
+// What an NLMSG_ERROR or NLMSG_DONE says: 0, or the number of an error; EBADMSG where it is too
+// short to say anything, or says what is none.
+int ReadCode(const nlmsghdr* header);
+
 // What an NLMSG_ERROR says, with the kernel's own words where it gives any.
 sys::Error ReadError(nlmsghdr* header, const std::string& request);
 

@@ -6,6 +6,8 @@
 
 #include <vector>
 
+#include "nl/batch.h"
+
 namespace snnet::nl {
 namespace {
 
@@ -36,12 +38,13 @@ sys::Result<Outcome> DumpOnce(Socket& socket, Message& message,
       if (header->nlmsg_seq != sequence) continue;
       if ((header->nlmsg_flags & NLM_F_DUMP_INTR) != 0) interrupted = true;
       if (header->nlmsg_type == NLMSG_DONE) {
-        const int status = *static_cast<int*>(nlmsg_data(header));
-        if (status < 0) return sys::Error{-status, message.text()};
+        if (const int code = ReadCode(header)) return sys::Error{code, message.text()};
         return interrupted ? Outcome::kInterrupted : Outcome::kComplete;
       }
       if (header->nlmsg_type == NLMSG_ERROR) {
-        return sys::Error{-static_cast<nlmsgerr*>(nlmsg_data(header))->error, message.text()};
+        const int code = ReadCode(header);
+        // An acknowledgement is not what was asked for.
+        return sys::Error{code != 0 ? code : EBADMSG, message.text()};
       }
       on_row(header);
     }

@@ -98,8 +98,8 @@ std::string Ipv6Text(const nlattr* attribute) {
 uint32_t Port(const nlattr* attribute) {
   return attribute != nullptr && nla_len(attribute) >= 2 ? ntohs(nla_get_u16(attribute)) : 0;
 }
-bool Flag(const nlattr* attribute) {
-  return attribute != nullptr && nla_len(attribute) >= 1 && nla_get_u8(attribute) != 0;
+uint8_t Byte(const nlattr* attribute) {
+  return attribute != nullptr && nla_len(attribute) >= 1 ? nla_get_u8(attribute) : uint8_t{0};
 }
 
 KindRow ReadVxlan(const Attributes& data) {
@@ -137,11 +137,9 @@ KindRow ReadGeneve(const Attributes& data) {
 KindRow ReadTun(const Attributes& data) {
   KindRow row;
   constexpr uint8_t kTypeTun = 1;  // IFF_TUN; a tap is 2
-  if (data[IFLA_TUN_TYPE] != nullptr && nla_get_u8(data[IFLA_TUN_TYPE]) == kTypeTun) {
-    row.flags |= kIsTun;
-  }
-  if (Flag(data[IFLA_TUN_MULTI_QUEUE])) row.flags |= kMultiQueue;
-  if (Flag(data[IFLA_TUN_PERSIST])) row.flags |= kPersistent;
+  if (Byte(data[IFLA_TUN_TYPE]) == kTypeTun) row.flags |= kIsTun;
+  if (Byte(data[IFLA_TUN_MULTI_QUEUE]) != 0) row.flags |= kMultiQueue;
+  if (Byte(data[IFLA_TUN_PERSIST]) != 0) row.flags |= kPersistent;
   return row;
 }
 

@@ -8,6 +8,7 @@
 #include <array>
 
 #include "rtnl/address.h"
+#include "rtnl/attribute.h"
 
 namespace snnet::rtnl {
 namespace {
@@ -65,9 +66,9 @@ std::optional<Route> ReadRoute(nlmsghdr* header) {
   if (!is_main || (info->rtm_flags & RTM_F_CLONED) != 0) return std::nullopt;
   Route route;
   route.prefix_length = info->rtm_dst_len;
-  if (attributes[RTA_DST] != nullptr) route.destination = nla_get_u32(attributes[RTA_DST]);
-  if (attributes[RTA_OIF] != nullptr) route.ifindex = nla_get_u32(attributes[RTA_OIF]);
-  if (attributes[RTA_GATEWAY] != nullptr) route.via = nla_get_u32(attributes[RTA_GATEWAY]);
+  route.destination = ReadU32(attributes[RTA_DST]);
+  route.ifindex = ReadU32(attributes[RTA_OIF]);
+  if (attributes[RTA_GATEWAY] != nullptr) route.via = ReadU32(attributes[RTA_GATEWAY]);
   return route;
 }
 

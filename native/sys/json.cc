@@ -11,6 +11,31 @@ constexpr int kMostDepth = 32;
 
 bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// How long the number is that the text begins with (RFC 8259, 6); 0 where it begins with none.
+// What the library reads as a number is more: "-inf", "01", "1.".
+size_t MeasureNumber(std::string_view text) {
+  size_t end = text.starts_with('-') ? 1 : 0;
+  const auto take_digits = [&text, &end] {
+    const size_t start = end;
+    while (end < text.size() && IsDigit(text[end])) ++end;
+    return end - start;
+  };
+  const size_t whole = take_digits();
+  if (whole == 0 || (whole > 1 && text[end - whole] == '0')) return 0;
+  if (end < text.size() && text[end] == '.') {
+    ++end;
+    if (take_digits() == 0) return 0;
+  }
+  if (end < text.size() && (text[end] == 'e' || text[end] == 'E')) {
+    ++end;
+    if (end < text.size() && (text[end] == '+' || text[end] == '-')) ++end;
+    if (take_digits() == 0) return 0;
+  }
+  return end;
+}
+
 void AppendUtf8(std::string& to, uint32_t code) {
   const auto byte = [&to](uint32_t value) { to.push_back(static_cast<char>(value)); };
   if (code < 0x80) return byte(code);
@@ -109,12 +134,12 @@ class JsonParser {
 
   bool ReadNumber(JsonValue& to) {
     to.kind = JsonValue::Kind::kNumber;
-    const bool may_begin = rest_.front() == '-' || (rest_.front() >= '0' && rest_.front() <= '9');
-    if (!may_begin) return false;
-    const char* const end = rest_.data() + rest_.size();
+    const size_t length = MeasureNumber(rest_);
+    if (length == 0) return false;
+    const char* const end = rest_.data() + length;
     const auto read = std::from_chars(rest_.data(), end, to.number);
-    if (read.ec != std::errc()) return false;
-    rest_.remove_prefix(static_cast<size_t>(read.ptr - rest_.data()));
+    if (read.ec != std::errc() || read.ptr != end) return false;
+    rest_.remove_prefix(length);
     return true;
   }
 

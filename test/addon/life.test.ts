@@ -1,50 +1,7 @@
 /** How handles live and die: closed, forgotten, collected, in the middle of work, in worker threads. */
 import { existsSync } from 'node:fs';
-import { runChild } from '../support/child';
-import type { ChildOptions, ChildResult } from '../support/child';
 import { Bed, doomed, rejection } from '../kernel/helpers/bed';
-
-/** What every child begins with. `busy` keeps a kernel at work without end. */
-const PRELUDE = `
-  const { Kernel } = require('./dist/kernel');
-  const { makePlan } = require('./dist/plan');
-  const fs = require('node:fs');
-  let next = 0x10000000;
-  const create = () => ({ op: 'link.create', kind: 'bridge', ifname: 'b' + ++next, ifindex: next, alias: 'x' });
-  const run = (kernel, ...steps) => kernel.run(makePlan('test', steps));
-  const doomed = ({ ifindex, ifname, alias }) => ({ ifindex, ifname, alias });
-  const churn = async (kernel) => {
-    const step = create();
-    await run(kernel, step);
-    await run(kernel, { op: 'link.delete', links: [], retire: [{ ...doomed(step), trashName: 't' + step.ifindex }] });
-  };
-  const busy = (kernel) => { for (let n = 0; n < 20; ++n) (async () => { for (;;) await churn(kernel); })().catch(() => {}); };
-  const threads = () => fs.readdirSync('/proc/self/task').length;
-  const fds = () => fs.readdirSync('/proc/self/fd').length;
-  const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-  const quiet = (ok) => new Promise((resolve) => {
-    const until = Date.now() + 10000;
-    const look = () => (ok() || Date.now() > until ? resolve() : setTimeout(look, 20));
-    look();
-  });
-`;
-
-function child(body: string, options: ChildOptions = {}): Promise<ChildResult> {
-  const code = `${PRELUDE}\n(async () => {${body}\n})().catch((error) => { console.error(error); process.exit(99); });`;
-  return runChild({ code }, options);
-}
-
-/** Ended by itself, with this status. A sanitizer would have spoken on standard error. */
-async function expectEnd(running: Promise<ChildResult>, status: number): Promise<ChildResult> {
-  const result = await running;
-  expect({ ...result, stdout: '', messages: [] }).toMatchObject({
-    status,
-    signal: null,
-    timedOut: false,
-  });
-  expect(result.stderr).not.toMatch(/Sanitizer|runtime error:/);
-  return result;
-}
+import { child, expectEnd, WORKER } from './life-child';
 
 test('closing waits for what was asked, and refuses what comes after', async () => {
   await using bed = await Bed.open();
@@ -145,21 +102,14 @@ test('a listener that throws ends the process as any other callback', async () =
   expect(result.stderr).toContain('from a listener');
 });
 
-const WORKER = `
-  const { Worker } = require('node:worker_threads');
-  const code = ${JSON.stringify(PRELUDE)};
-  const work = (body) => new Worker(code + '(async () => {' + body + '})().catch((error) => { console.error(error); process.exit(98); });', { eval: true });
-  const ended = (worker) => new Promise((resolve) => worker.once('exit', resolve));
-`;
-
 test('worker threads have handles of their own, several at once', async () => {
   const { stdout } = await expectEnd(
     child(`${WORKER}
       const main = await Kernel.open({ fresh: true });
-      const workers = [1, 2, 3].map(() => work(
-        "const kernel = await Kernel.open({ fresh: true }); for (let n = 0; n < 10; ++n) await churn(kernel); await kernel.close();"));
+      const workers = [1, 2, 3].map(() => ended(work(
+        "const kernel = await Kernel.open({ fresh: true }); for (let n = 0; n < 10; ++n) await churn(kernel); await kernel.close();")));
       for (let n = 0; n < 10; ++n) await churn(main);
-      console.log((await Promise.all(workers.map(ended))).join());
+      console.log((await Promise.all(workers)).join());
       await main.close();`),
     0,
   );
@@ -271,6 +221,25 @@ test('a handle that is watched is not collected', async () => {
     0,
   );
   expect(stdout).toBe('true\n');
+});
+
+test('an addon that only workers loaded outlives the last of them, and is loaded again by whoever comes', async () => {
+  const { stdout } = await expectEnd(
+    child(
+      `${WORKER}
+      const codes = [];
+      for (const body of [
+        "const kernel = await Kernel.open({ fresh: true }); await churn(kernel); await kernel.close();",
+        "globalThis.kernel = await Kernel.open({ fresh: true }); await kernel.watch('all', () => {}); await churn(kernel);",
+      ]) codes.push(...await Promise.all([ended(work(body)), ended(work(body))]));
+      const kernel = await Kernel.open({ fresh: true });
+      await churn(kernel);
+      await kernel.close();
+      console.log(codes.join());`,
+    ),
+    0,
+  );
+  expect(stdout).toBe('0,0,0,0\n');
 });
 
 test('many handles at once, each in its own namespace', async () => {

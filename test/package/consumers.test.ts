@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { nodeBinary, Project, ROOT } from './packed';
 
 const MINUTES_5 = 300_000;
-const NODES = [20, 22, 24];
+/** Those that are promised, and whatever is the newest. */
+const NODES = [20, 22, 24, 'latest'] as const;
 
 /** Prints what was imported, and which addon the first use of it loaded. */
 const REPORT = `
@@ -27,6 +28,35 @@ const PROGRAMS: Readonly<Record<string, string>> = {
 `,
   'imported.mjs': `import { ComputeNode, APIError, probe } from 'libsnnet';\n${REPORT}`,
 };
+
+/** Makes and removes VNICs in the namespace that it runs in. */
+const WORKS = `const { Worker } = require('node:worker_threads');
+const { readdirSync } = require('node:fs');
+const config = (n) => ({ role: n === 0 ? 'vm' : 'container', tenantId: 't', subnetId: 's', concId: 'c',
+  concIp: '198.51.100.9', vnicId: 'v' + n, vnicIp: '172.16.1.' + (n + 2), vnicMac: '02:00:00:00:00:0' + n,
+  subnet: '172.16.1.0/24', subnetKey: 7 });
+const options = { id: 'n', mode: 'vxlan', allowVethUplink: true };
+(async () => {
+  const { ComputeNode } = require('libsnnet');
+  const node = await ComputeNode.open(options);
+  const created = [];
+  for (const n of [0, 1]) created.push((await node.createVnic(config(n))).created);
+  const worker = new Worker(\`(async () => {
+    const { ComputeNode } = require('libsnnet');
+    const node = await ComputeNode.open(\${JSON.stringify(options)});
+    require('node:worker_threads').parentPort.postMessage(node.topology().subnets.length);
+    for (;;) await node.audit();
+  })();\`, { eval: true });
+  await new Promise((resolve) => worker.once('message', resolve));
+  await worker.terminate();
+  for (const n of [0, 1]) await node.destroyVnic(config(n));
+  await node.settle();
+  const known = /^(lo|eth|s[a-z]{2}_)/;
+  const left = readdirSync('/proc/sys/net/ipv4/conf').filter((name) => known.test(name)).sort();
+  await node.close();
+  console.log(JSON.stringify({ created, left }));
+})();
+`;
 
 const TYPED = `import { APIError, ComputeNode, probe } from 'libsnnet';
 import type { NodeOptions, VnicConfig } from 'libsnnet';
@@ -100,12 +130,27 @@ describe('the packed package', () => {
     Object.keys(PROGRAMS).map((file) => [major, file] as const),
   );
   test.each(matrix)(
-    'on node %d, %s gets the classes and the one prebuilt addon, without any install script',
+    'on node %s, %s gets the classes and the one prebuilt addon, without any install script',
     async (major, file) => {
       expect(await runProgram(await nodeBinary(major), file)).toEqual({
         classes: ['function', 'function'],
         addon: `prebuilds/linux-${process.arch}/libsnnet.glibc.node`,
       });
+    },
+    MINUTES_5,
+  );
+
+  test.each(NODES)(
+    'on node %s, the same addon makes and removes VNICs, also in a worker that is terminated',
+    async (major) => {
+      project.write('works.cjs', WORKS);
+      const node = await nodeBinary(major);
+      const link =
+        'ip link add eth0 type veth peer name eth1 && ip address add 198.51.100.1/24 dev eth0';
+      const argv = ['unshare', '--net', 'sh', '-c', `${link} && ip link set eth0 up && exec "$@"`];
+      const { status, stdout, stderr } = await project.run([...argv, 'sh', node, 'works.cjs']);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      expect(JSON.parse(stdout)).toEqual({ created: [true, true], left: ['eth0', 'eth1', 'lo'] });
     },
     MINUTES_5,
   );

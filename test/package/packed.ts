@@ -89,8 +89,8 @@ function packedEntries(): string[] {
     .map((entry) => entry.replace(/\/\*\.\w+$/, ''));
 }
 
-/** A node of that major version: this one, or the one that its npm package carries. */
-export async function nodeBinary(major: number): Promise<string> {
+/** A node of that major version, or the newest: this one, or the one that its npm package carries. */
+export async function nodeBinary(major: number | 'latest'): Promise<string> {
   if (process.versions.node.startsWith(`${String(major)}.`)) return process.execPath;
   const name = `node-linux-${process.arch}`;
   const home = join(ROOT, '.cache', 'node', String(major));

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { PACKAGE_ROOT } from './child';
 import { collect, patience } from './run';
 
-export const FRONT = join(PACKAGE_ROOT, 'build', 'Release', 'snnet-cni');
+/** `SNNET_CNI_FRONT` names another, for a build with sanitizers. */
+export const FRONT =
+  process.env['SNNET_CNI_FRONT'] ?? join(PACKAGE_ROOT, 'build', 'Release', 'snnet-cni');
 
 export interface CniCall {
   readonly command: string;

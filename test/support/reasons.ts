@@ -44,6 +44,15 @@ const CAPABILITIES = {
     probe: () => succeeds(['unshare', '--net', 'iptables-legacy', '-S'], ''),
   },
   valgrind: program('valgrind'),
+  // With the runtime of its fuzzer and sanitizers, which is a package of its own.
+  clang: {
+    reason: 'no-clang-with-fuzzer',
+    probe: () =>
+      succeeds(
+        ['clang++', '-fsanitize=fuzzer,address,undefined', '-x', 'c++', '-', '-o', '/dev/null'],
+        'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }',
+      ),
+  },
   // Not any docker: Debian's, with its daemon, and what it runs containers with.
   docker: {
     reason: 'no-docker',
@@ -99,6 +108,7 @@ const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
     'no-containerd',
     'no-cni-plugins',
     'no-valgrind',
+    'no-clang-with-fuzzer',
     'no-gdb',
     'no-nats-server',
     'no-strace',

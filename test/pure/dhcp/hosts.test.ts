@@ -1,6 +1,12 @@
 /** Names, leases, and the pauses before a server is started again. */
 import * as fc from 'fast-check';
-import { formatNames, parseHostName, parseNames } from '#lib/dhcp/host-names';
+import {
+  formatNames,
+  parseAddresses,
+  parseHostName,
+  parseHosts,
+  parseNames,
+} from '#lib/dhcp/host-names';
 import { formatRelease, parseLeases } from '#lib/dhcp/leases';
 import { directoryName, parseDhcpOptions } from '#lib/dhcp/options';
 import { pauseAfter } from '#lib/dhcp/restarts';
@@ -39,6 +45,26 @@ test('names come back as they were written, and what is none of ours counts for 
       }
     }),
   );
+});
+
+test('whatever is to be announced, it is read whole or refused', () => {
+  const parse = (input: unknown) => parseHosts(input, 'setHosts');
+  expect(parse([{ ip: '172.16.1.5', name: 'Web' }, { ip: '172.16.1.6' }])).toEqual([
+    ['172.16.1.5', 'web'],
+    ['172.16.1.6', ''],
+  ]);
+  for (const [what, bad] of hostileValues()) {
+    expect(refusalOf(() => parse([bad]))).toMatchObject({ operation: 'setHosts' });
+    if (what.includes('list')) continue;
+    expect(refusalOf(() => parse(bad))).toMatchObject({ operation: 'setHosts', field: 'hosts' });
+    expect(refusalOf(() => parseAddresses(bad, 'removeHosts'))).toMatchObject({
+      operation: 'removeHosts',
+      field: 'addresses',
+    });
+  }
+  expect(refusalOf(() => parse([{ ip: '172.16.1.5', name: 7 }]))).toMatchObject({
+    field: 'hosts[0].name',
+  });
 });
 
 test('host names are DNS names in lower case', () => {
