@@ -6,7 +6,7 @@ import { makePlan } from '../plan';
 import { viewComputeNode } from '../topology';
 import type { ComputeNodeView, Finding, KnownLink } from '../topology';
 import type { CnciVnics } from './cnci-vnics';
-import type { LinkIndex } from './link-index';
+import type { LinkIndex } from '../watch';
 import type { SubnetTable } from './subnet';
 
 /** What `dbRebuild` and `audit` found. */

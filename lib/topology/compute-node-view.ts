@@ -46,9 +46,11 @@ export function viewComputeNode(inventory: Inventory): ComputeNodeView {
   const drafts = draftSubnets(inventory);
   const findings: Finding[] = [...inventory.findings];
   const subnets = new Map<string, SubnetView>();
+  const strangers = [...inventory.foreign, ...inventory.remnants];
+  const visited = new Set(strangers.map((row) => row.master));
   for (const [key, draft] of drafts) {
     subnets.set(key, viewOf(draft, inventory));
-    findings.push(...inspect(draft));
+    findings.push(...inspect(draft, visited));
   }
   findings.push(...inspectPorts(inventory, drafts), ...inspectRemnants(inventory));
   return {
@@ -170,7 +172,8 @@ function toKnownVnic(row: LinkRow, ip: string, inventory: Inventory): KnownVnic 
   };
 }
 
-function inspect(draft: Draft): Finding[] {
+/** @param visited - Indexes of bridges that a link is attached to which is not ours. */
+function inspect(draft: Draft, visited: ReadonlySet<number>): Finding[] {
   const subnet = draft.scope.text;
   const findings: Finding[] = [];
   const { bridge, tunnel, vnics } = draft;
@@ -188,12 +191,15 @@ function inspect(draft: Draft): Finding[] {
     return findings;
   }
   if (vnics.length === 0) {
+    const isVisited = visited.has(bridge.row.ifindex);
+    const but = isVisited ? ', but a port that is not ours' : '';
     findings.push({
       type: 'orphan',
-      text: `bridge ${bridge.row.ifname} of subnet ${subnet} has no VNIC`,
+      text: `bridge ${bridge.row.ifname} of subnet ${subnet} has no VNIC${but}`,
       link: linkOf(bridge.row),
       subnet,
-      remedy: 'remove',
+      // That port may be a workload's whose alias somebody took.
+      remedy: isVisited ? 'none' : 'remove',
     });
   } else if (tunnel === undefined) {
     findings.push({

@@ -1,5 +1,5 @@
 /** The firewall's life: restarts, crashes, others who flush, and others who were there before. */
-import type { Firewall } from '#lib/firewall/index';
+import type { Firewall, FirewallEvent } from '#lib/firewall/index';
 
 import { spawnSync } from 'node:child_process';
 import { ipAddresses } from '../support/oracle';
@@ -142,6 +142,27 @@ describe('others', () => {
         expect(await ask(outside, 'tcp', [CNCI, 2222])).toBe(OUTSIDE);
       }, hooks);
     }
+  });
+
+  it('who flush are told of, and that it was put back; whoever does it for long waits longer', async () => {
+    await withFirewall(
+      async (firewall, { cnci }) => {
+        await fill(firewall);
+        const events: FirewallEvent[] = [];
+        void (async () => {
+          for await (const event of firewall.watch()) events.push(event);
+        })();
+        for (let times = 1; times <= 5; times += 1) {
+          spawnSync('nsenter', [`--net=${cnci.path}`, 'nft', 'flush', 'ruleset']);
+          expect(await until(() => events.length === times, 5000 * patience)).toBe(true);
+        }
+        for (const event of events) {
+          expect(event).toEqual({ type: 'drift', cause: 'table-changed', healed: true });
+        }
+        expect(await firewall.state()).toMatchObject(FILLED);
+      },
+      { ownership: 'shared' },
+    );
   });
 
   it('who flush just before a change do not get into it', async () => {

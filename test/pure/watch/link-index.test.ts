@@ -1,4 +1,4 @@
-import { LinkIndex } from '#lib/compute-node/link-index';
+import { LinkIndex } from '#lib/watch/index';
 
 function link(ifIndex: number) {
   return { ifIndex, linkName: `l${ifIndex}`, alias: '', mtu: 0, mac: '' };

@@ -3,7 +3,7 @@ import type { KnownLink } from '../topology';
 /** A link of ours, whose it is, and what to do when somebody else deletes it. */
 export interface OwnedLink {
   readonly link: KnownLink;
-  /** The subnet's identity; absent for a CNCI's VNIC. */
+  /** The subnet's identity; absent for what belongs to none. */
   readonly scope?: string;
   readonly tenantId?: string;
   /** Interface index of the bridge that it should be a port of. */
@@ -22,6 +22,11 @@ export class LinkIndex {
 
   get(ifIndex: number): OwnedLink | undefined {
     return this.#owned.get(ifIndex);
+  }
+
+  /** We are making or deleting it. */
+  isExpected(ifIndex: number): boolean {
+    return this.#expected.has(ifIndex);
   }
 
   /** From now on the link is ours, and deletions of it are somebody else's. */
