@@ -55,6 +55,8 @@ export class Repairer {
   readonly #mender: SubnetMender;
   readonly #keys: ReadonlyMap<string, TunnelKey>;
   readonly #events: RepairEvent[] = [];
+  /** Links that this repair removed: what else was found about them has gone with them. */
+  readonly #removed = new Set<number>();
 
   constructor(host: Host, subnets: SubnetTable, mender: SubnetMender, options: RepairOptions) {
     this.#host = host;
@@ -91,6 +93,7 @@ export class Repairer {
 
   /** The reason why it was left, if it was. */
   async #repair(finding: Finding, view: ComputeNodeView): Promise<string | undefined> {
+    if (this.#removed.has(finding.link?.ifIndex ?? 0)) return undefined;
     const subnet =
       finding.subnet === undefined ? undefined : view.subnets.get(identityKey(finding.subnet));
     switch (finding.remedy) {
@@ -119,6 +122,7 @@ export class Repairer {
     // Until the rebuild that follows what happens to them is our own doing.
     this.#subnets.links.expect([...present, ...bridges]);
     await this.#run([planDeletion(this.#host.chooser, present, bridges)]);
+    for (const { ifIndex } of [...present, ...bridges]) this.#removed.add(ifIndex);
     if (subnet.tunnel !== undefined && present.includes(subnet.tunnel)) {
       this.#report('tunnel-del', subnet, subnet.tunnel.key);
     }

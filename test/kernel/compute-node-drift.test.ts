@@ -234,6 +234,25 @@ needs('vxlan')('a renamed VNIC is still ours, a re-aliased one no longer', async
   expect((await linksOf(ns)).map(({ ifname }) => ifname)).toEqual([second.vnic.linkName]);
 });
 
+needs('vxlan')('what goes with an orphan needs no repair of its own', async () => {
+  await using box = await Sandbox.open();
+  const ns = await makeHost(box);
+  await using node = await openNode(ns);
+  const { vnic } = await node.createVnic(vnicConfig());
+  const { bridge, tunnel } = await partsOf(ns);
+  await ip(
+    ns,
+    `link delete ${vnic.linkName}`,
+    `link set ${tunnel} nomaster`,
+    `link set ${bridge} down`,
+  );
+  const { repaired, left } = await node.repair();
+  expect(left).toEqual([]);
+  expect(repaired.map(({ type }) => type).sort()).toEqual(['detached', 'down', 'orphan']);
+  await node.settle();
+  expect(await linksOf(ns)).toEqual([]);
+});
+
 needs('vxlan')('every finding is found and repaired, or left with a reason', async () => {
   await using box = await Sandbox.open();
   const ns = await makeHost(box);

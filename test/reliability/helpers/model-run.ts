@@ -18,7 +18,7 @@ export interface ModelRun<Sequence> {
 
 /** More than ever fit: what ends a run is the number of operations, or the time. */
 const MOST_SEQUENCES = 1_000_000;
-const SHRINKING_SECONDS = 120;
+const SHRINKING_SECONDS = 60;
 
 const seed = Number(process.env['SNNET_SEED'] ?? Date.now() % 0x7fff_ffff);
 

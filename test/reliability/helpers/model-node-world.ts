@@ -1,0 +1,384 @@
+/** Plays a sequence on a node, and holds it against a simple model and the official tools. */
+import { closeSync } from 'node:fs';
+import type { ComputeNode } from '#lib/compute-node/index';
+import { APIError } from '#lib/errors/index';
+
+import { findDisorder, linksOf, openNode } from '../../kernel/helpers/node';
+import { ipLinks } from '../../support/oracle';
+import { run, sleep } from '../../support/run';
+import type { Namespace } from '../../support/sandbox';
+import * as nodes from './model-node';
+import type { Call, Harm, Sequence, Slot, Turn } from './model-node';
+import type { Outcome } from './model-run';
+
+/** What was ours, and strangers changed so that nobody can know. */
+const OF_STRANGERS = /^f\d/;
+const MOST_REPAIRS = 3;
+
+/** What calls that ran at the same time did to each VNIC, by its name in the model. */
+interface Effects {
+  readonly balance: Map<string, number>;
+  /** Somebody gave up on it, or a stranger touched it: there, or not. */
+  readonly uncertain: Set<string>;
+}
+
+export class NodeWorld {
+  readonly #ns: Namespace;
+  readonly #elsewhere: Namespace;
+  #node: ComputeNode;
+  readonly #present = new Set<string>();
+  /** Each tenant's concentrator: at the one address, or at the other. */
+  readonly #conc = Array.from({ length: nodes.TENANTS }, () => 0);
+  #isHarmed = false;
+  #strangers = 0;
+  #operations = 0;
+
+  private constructor(ns: Namespace, elsewhere: Namespace, node: ComputeNode) {
+    this.#ns = ns;
+    this.#elsewhere = elsewhere;
+    this.#node = node;
+  }
+
+  /** Plays it from an empty namespace to an empty namespace. */
+  static async play(ns: Namespace, elsewhere: Namespace, sequence: Sequence): Promise<Outcome> {
+    const world = new NodeWorld(ns, elsewhere, await openNode(ns));
+    try {
+      for (const turn of sequence) await world.#take(turn);
+      await world.#finish();
+    } finally {
+      await world.#clear();
+    }
+    return { operations: world.#operations };
+  }
+
+  async #take(turn: Turn): Promise<void> {
+    this.#operations += 1;
+    switch (turn.op) {
+      case 'together':
+        return await this.#together(turn);
+      case 'repoint':
+        return await this.#repoint(turn.tenant);
+      case 'reset': {
+        const { failed } = await this.#node.resetNetwork();
+        agree('what a reset could not delete', failed, []);
+        this.#present.clear();
+        return;
+      }
+      case 'repair':
+        await this.#repair();
+        return;
+      case 'reopen':
+        await this.#node.close();
+        this.#node = await openNode(this.#ns);
+    }
+    this.#compare(new Set());
+  }
+
+  async #together({ calls, harms, closes }: Extract<Turn, { op: 'together' }>): Promise<void> {
+    this.#operations += calls.length + harms.length - 1;
+    if (harms.length > 0) this.#isHarmed = true;
+    const effects: Effects = { balance: new Map(), uncertain: new Set() };
+    const work = calls.map((call) => this.#perform(call, effects, closes));
+    const harm = Promise.all(harms.map((each) => this.#harm(each, effects)));
+    if (closes) {
+      await sleep(3);
+      await this.#node.close();
+    }
+    await Promise.all([...work, harm]);
+    if (closes) this.#node = await openNode(this.#ns);
+    // Waits for what goes on behind the back of who gave up.
+    if (harms.length > 0 || effects.uncertain.size > 0) await this.#node.dbRebuild();
+    for (const [name, change] of effects.balance) {
+      if (effects.uncertain.has(name)) continue;
+      const count = (this.#present.has(name) ? 1 : 0) + change;
+      if (count !== 0 && count !== 1) throw new Error(`${name} is there ${count} times`);
+      if (count === 1) this.#present.add(name);
+      else this.#present.delete(name);
+    }
+    this.#compare(effects.uncertain);
+  }
+
+  async #perform(call: Call, effects: Effects, closes: boolean): Promise<void> {
+    await sleep(call.delay);
+    const controller = new AbortController();
+    if (call.abort !== undefined) setTimeout(() => controller.abort(), call.abort);
+    const { signal } = controller;
+    const options = { signal, ...(call.timeout !== undefined && { timeoutMs: call.timeout }) };
+    try {
+      await this.#send(call, options, effects);
+    } catch (error) {
+      if (!(error instanceof APIError)) throw error;
+      this.#judge(error, call, closes);
+      // What a stranger touched meanwhile may not let itself be unmade.
+      if (call.op === 'create' && this.#isHarmed) effects.uncertain.add(nameOf(call.slot));
+      if (call.op === 'destroy') effects.uncertain.add(nameOf(call.slot));
+      if (call.op === 'destroy-cnci') effects.uncertain.add(cnciNameOf(call.index));
+    }
+  }
+
+  async #send(
+    call: Call,
+    options: { signal: AbortSignal; timeoutMs?: number },
+    { balance }: Effects,
+  ): Promise<void> {
+    const note = (name: string, change: number) =>
+      balance.set(name, (balance.get(name) ?? 0) + change);
+    switch (call.op) {
+      case 'create': {
+        const config = this.#configOf(call.slot);
+        const { vnic, created } = await this.#node.createVnic(config, options);
+        for (const fd of vnic.fds ?? []) closeSync(fd);
+        if (created) note(nameOf(call.slot), 1);
+        return;
+      }
+      case 'destroy': {
+        const config = this.#configOf(call.slot);
+        if ((await this.#node.destroyVnic(config, options)).destroyed) note(nameOf(call.slot), -1);
+        return;
+      }
+      case 'create-cnci': {
+        const config = nodes.cnciConfigOf(call.index);
+        const { created } = await this.#node.createCnciVnic(config, options);
+        if (created) note(cnciNameOf(call.index), 1);
+        return;
+      }
+      case 'destroy-cnci': {
+        const config = nodes.cnciConfigOf(call.index);
+        const { destroyed } = await this.#node.destroyCnciVnic(config, options);
+        if (destroyed) note(cnciNameOf(call.index), -1);
+        return;
+      }
+      case 'rebuild':
+        await this.#node.dbRebuild(options);
+        return;
+      case 'audit':
+        await this.#node.audit(options);
+        return;
+      case 'topology':
+        this.#node.topology();
+    }
+  }
+
+  /** Nobody is refused without a reason. */
+  #judge(error: APIError, { abort, timeout }: Call, closes: boolean): void {
+    if (error.code === 'SNNET_CALL_ABORTED' && abort !== undefined) return;
+    if (error.code === 'SNNET_CALL_TIMEOUT' && timeout !== undefined) return;
+    if (error.code === 'SNNET_HANDLE_CLOSED' && closes) return;
+    if (!this.#isHarmed) throw error;
+  }
+
+  async #repoint(tenant: number): Promise<void> {
+    const at = this.#conc[tenant] ?? 0;
+    const from = nodes.concIpOf(at);
+    const to = nodes.concIpOf(1 - at);
+    try {
+      await this.#node.repointConcentrator({ from, to, tenantId: nodes.tenantId(tenant) });
+      this.#conc[tenant] = 1 - at;
+    } catch (error) {
+      if (!(error instanceof APIError) || !this.#isHarmed) throw error;
+    }
+    this.#compare(new Set());
+  }
+
+  // ------------------------------------------------------------------ strangers
+
+  async #harm(harm: Harm, { uncertain }: Effects): Promise<void> {
+    await sleep(harm.delay);
+    const { subnets, vnics, cnciVnics } = this.#node.topology();
+    const links = [
+      ...subnets.flatMap(({ bridge, tunnel }) => [bridge, tunnel].filter((link) => link)),
+      ...vnics,
+      ...cnciVnics,
+    ];
+    const victim = links[harm.victim % Math.max(links.length, 1)];
+    const bridge = subnets[harm.victim % Math.max(subnets.length, 1)]?.bridge?.linkName;
+    if (['delete', 're-alias', 'move-away'].includes(harm.op)) {
+      const vnic = vnics.find((candidate) => candidate === victim);
+      if (vnic !== undefined) uncertain.add(this.#nameOfVnic(vnic));
+      const cnci = cnciVnics.find((candidate) => candidate === victim);
+      if (cnci !== undefined) uncertain.add(cnci.alias);
+    }
+    for (const words of this.#wordsFor(harm, { link: victim?.linkName, bridge, links })) {
+      await run(['ip', '-n', this.#ns.name, 'link', ...words], { check: false });
+    }
+  }
+
+  #wordsFor(
+    { op, victim }: Harm,
+    { link = 'none', bridge = 'none', links }: Targets,
+  ): readonly (readonly string[])[] {
+    const name = `f${String((this.#strangers += 1))}`;
+    const copied = links.find((other) => other?.linkName === link);
+    const alias = copied !== undefined && 'alias' in copied ? String(copied.alias) : 'br_a_b_c_1';
+    switch (op) {
+      case 'delete':
+        return [['delete', link]];
+      case 'rename':
+        return [['set', link, 'name', `r${name}`]];
+      case 're-alias':
+        return [['set', link, 'alias', 'mine']];
+      case 'down':
+        return [['set', link, 'down']];
+      case 'detach':
+        return [['set', link, 'nomaster']];
+      case 'move-away':
+        return [['set', link, 'netns', this.#elsewhere.name]];
+      case 'foreign-port':
+        return [
+          ['add', name, 'type', 'veth', 'peer', 'name', `${name}p`],
+          ['set', name, 'master', bridge],
+        ];
+      case 'impostor': {
+        const scope = this.#node.topology().subnets[victim % 4]?.scope ?? 'a_b_c_192.0.2.1';
+        return [
+          ['add', name, 'type', 'bridge'],
+          ['set', name, 'alias', `br_${scope}`],
+        ];
+      }
+      case 'wrong-kind':
+        return [
+          ['add', name, 'type', 'bridge'],
+          ['set', name, 'alias', alias],
+        ];
+    }
+  }
+
+  /** Strangers take with them what is theirs. */
+  async #sendStrangersAway(): Promise<void> {
+    const here = (await linksOf(this.#ns)).filter(
+      ({ ifname, ifalias }) => OF_STRANGERS.test(ifname) || ifalias === 'mine',
+    );
+    const gone = (await linksOf(this.#elsewhere)).map(({ ifname }) => ifname);
+    await deleteLinks(
+      this.#ns,
+      here.map(({ ifname }) => ifname),
+    );
+    await deleteLinks(this.#elsewhere, gone);
+  }
+
+  // ------------------------------------------------------------------ comparing
+
+  /** The snapshot has exactly the VNICs of the model; what is uncertain is taken as it is. */
+  #compare(uncertain: ReadonlySet<string>): void {
+    const actual = this.#namesInSnapshot();
+    for (const name of uncertain) {
+      if (actual.includes(name)) this.#present.add(name);
+      else this.#present.delete(name);
+    }
+    agree('VNICs', actual.sort(), [...this.#present].sort());
+  }
+
+  async #repair(): Promise<readonly string[]> {
+    const subnetKeys: Record<string, number> = {};
+    for (const { scope, ids } of this.#node.topology().subnets) {
+      const tenant = ids?.tenantId === nodes.tenantId(0) ? 0 : 1;
+      subnetKeys[scope] = nodes.keyOf(tenant, Number(ids?.subnetId.slice(1)));
+    }
+    const { left } = await this.#node.repair({ subnetKeys });
+    return left.map(({ finding, reason }) => `${finding.type}: ${finding.text}; ${reason}`);
+  }
+
+  /** In the end the model, the snapshot and the kernel agree, and nothing is out of order. */
+  async #finish(): Promise<void> {
+    if (this.#isHarmed) {
+      await this.#sendStrangersAway();
+      let left: readonly string[] = [];
+      for (let n = 0; n < MOST_REPAIRS; n += 1) {
+        left = await this.#repair();
+        if ((await this.#node.audit()).findings.length === 0) break;
+      }
+      agree('what repair left', left, []);
+    }
+    // Waits for what goes on behind the back of who gave up: an audit in between would see half of it.
+    await this.#node.dbRebuild();
+    await this.#node.settle();
+    agree('findings', (await this.#node.audit()).findings, []);
+    this.#compare(new Set());
+    agree('disorder', await findDisorder(this.#ns), []);
+    agree('links', await this.#linksByIp(), this.#linksInSnapshot());
+    // A process that begins anew sees the same.
+    const before = this.#linksInSnapshot();
+    await this.#node.close();
+    this.#node = await openNode(this.#ns);
+    agree('links after a restart', this.#linksInSnapshot(), before);
+    this.#compare(new Set());
+    await this.#node.resetNetwork();
+    await this.#node.settle();
+    agree('links at the end', await linksOf(this.#ns), []);
+  }
+
+  /** Whatever happened, the next sequence begins with nothing. */
+  async #clear(): Promise<void> {
+    await this.#node.resetNetwork().catch(() => undefined);
+    await this.#node.settle().catch(() => undefined);
+    await this.#node.close();
+    await this.#sendStrangersAway();
+    await deleteLinks(
+      this.#ns,
+      (await linksOf(this.#ns)).map(({ ifname }) => ifname),
+    );
+  }
+
+  async #linksByIp(): Promise<string[]> {
+    const links = (await ipLinks(this.#ns)).filter(
+      ({ ifalias = '' }) =>
+        /^(br|gre|vxlan|geneve|vnic|cncivnic)_/.test(ifalias) && ifalias !== 'vxlan_anchor',
+    );
+    return links.map(({ ifindex, ifname }) => `${String(ifindex)} ${ifname}`).sort();
+  }
+
+  #linksInSnapshot(): string[] {
+    const { subnets, cnciVnics } = this.#node.topology();
+    const links = [
+      ...subnets.flatMap(({ bridge, tunnel, vnics }) => [bridge, tunnel, ...vnics]),
+      ...cnciVnics,
+    ];
+    return links
+      .flatMap((link) => (link === undefined ? [] : [`${String(link.ifIndex)} ${link.linkName}`]))
+      .sort();
+  }
+
+  #namesInSnapshot(): string[] {
+    const { vnics, cnciVnics } = this.#node.topology();
+    return [
+      ...vnics.map((vnic) => this.#nameOfVnic(vnic)),
+      ...cnciVnics.map(({ alias }) => alias),
+    ];
+  }
+
+  #nameOfVnic(vnic: { tenantId: string; subnetId: string; ip: string }): string {
+    return `${vnic.tenantId} ${vnic.subnetId} ${vnic.ip}`;
+  }
+
+  #configOf(slot: Slot) {
+    return nodes.configOf(slot, this.#conc[slot.tenant] ?? 0);
+  }
+}
+
+interface Targets {
+  readonly link: string | undefined;
+  readonly bridge: string | undefined;
+  readonly links: readonly (object & { readonly linkName: string } | undefined)[];
+}
+
+function nameOf(slot: Slot): string {
+  const { tenantId, subnetId, vnicIp } = nodes.configOf(slot, 0);
+  return `${tenantId} ${subnetId} ${vnicIp}`;
+}
+
+function cnciNameOf(index: number): string {
+  const { tenantId, vnicId } = nodes.cnciConfigOf(index);
+  return `cncivnic_${tenantId}_${vnicId}`;
+}
+
+async function deleteLinks(ns: Namespace, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return;
+  const input = names.map((name) => `link delete ${name}\n`).join('');
+  await run(['ip', '-n', ns.name, '-force', '-batch', '-'], { input, check: false });
+}
+
+/** Throws with both where they differ. */
+function agree(what: string, actual: unknown, expected: unknown): void {
+  const [is, wanted] = [JSON.stringify(actual), JSON.stringify(expected)];
+  if (is !== wanted) throw new Error(`${what}: ${is}\n  expected: ${wanted}`);
+}
