@@ -131,7 +131,11 @@ describe('others', () => {
         await serve(box, web, 'tcp', 22);
         await fill(firewall);
         const before = await firewall.state();
-        for (const harm of ['flush ruleset', 'delete chain inet libsnnet forward']) {
+        for (const harm of [
+          'flush ruleset',
+          'delete chain inet libsnnet forward',
+          'flush table inet libsnnet',
+        ]) {
           const argv = ['nsenter', `--net=${cnci.path}`, 'nft', ...harm.split(' ')];
           spawnSync(argv[0]!, argv.slice(1));
           const isBack = () =>
@@ -163,6 +167,20 @@ describe('others', () => {
       },
       { ownership: 'shared' },
     );
+  });
+
+  it('who flush the rules of the table while no process lives do not make it a stranger’s', async () => {
+    await using box = await Sandbox.open();
+    const stage = await openStage(box);
+    const hooks = { ownership: 'shared' } as const;
+    const first = await open(stage, {}, hooks);
+    await fill(first);
+    await first.close();
+    await nsRun(stage.cnci, 'nft flush table inet libsnnet');
+    await using second = await open(stage, {}, hooks);
+    expect(await second.state()).toMatchObject(FILLED);
+    expect((await second.audit()).some(({ type }) => type === 'table-changed')).toBe(false);
+    await second.shutdown();
   });
 
   it('who flush just before a change do not get into it', async () => {

@@ -104,7 +104,10 @@ needs('vxlan')(
       const [one] = node.topology().vnics;
       if (one === undefined) throw new Error('no VNICs');
       // Its notification comes among those that are lost.
-      const lines = Array.from({ length: 2 * EVENTS }, (_, n) => `link set theirs alias ${String(n)}`);
+      const lines = Array.from(
+        { length: 2 * EVENTS },
+        (_, n) => `link set theirs alias ${String(n)}`,
+      );
       lines.splice(EVENTS, 0, `link set ${one.linkName} down`);
       const input = `${lines.join('\n')}\n`;
       const argv = ['ip', '-n', ns.name, '-batch', '-'];

@@ -20,6 +20,8 @@ interface Effects {
   readonly balance: Map<string, number>;
   /** Somebody gave up on it, or a stranger touched it: there, or not. */
   readonly uncertain: Set<string>;
+  /** Something goes on behind the back of who gave up. */
+  hasRefused: boolean;
 }
 
 export class NodeWorld {
@@ -77,7 +79,7 @@ export class NodeWorld {
   async #together({ calls, harms, closes }: Extract<Turn, { op: 'together' }>): Promise<void> {
     this.#operations += calls.length + harms.length - 1;
     if (harms.length > 0) this.#isHarmed = true;
-    const effects: Effects = { balance: new Map(), uncertain: new Set() };
+    const effects: Effects = { balance: new Map(), uncertain: new Set(), hasRefused: false };
     const work = calls.map((call) => this.#perform(call, effects, closes));
     const harm = Promise.all(harms.map((each) => this.#harm(each, effects)));
     if (closes) {
@@ -86,8 +88,7 @@ export class NodeWorld {
     }
     await Promise.all([...work, harm]);
     if (closes) this.#node = await openNode(this.#ns);
-    // Waits for what goes on behind the back of who gave up.
-    if (harms.length > 0 || effects.uncertain.size > 0) await this.#node.dbRebuild();
+    if (harms.length > 0 || effects.hasRefused) await this.#node.dbRebuild();
     for (const [name, change] of effects.balance) {
       if (effects.uncertain.has(name)) continue;
       const count = (this.#present.has(name) ? 1 : 0) + change;
@@ -109,6 +110,7 @@ export class NodeWorld {
     } catch (error) {
       if (!(error instanceof APIError)) throw error;
       this.#judge(error, call, closes);
+      effects.hasRefused = true;
       // What a stranger touched meanwhile may not let itself be unmade.
       if (call.op === 'create' && this.#isHarmed) effects.uncertain.add(nameOf(call.slot));
       if (call.op === 'destroy') effects.uncertain.add(nameOf(call.slot));
@@ -340,10 +342,7 @@ export class NodeWorld {
 
   #namesInSnapshot(): string[] {
     const { vnics, cnciVnics } = this.#node.topology();
-    return [
-      ...vnics.map((vnic) => this.#nameOfVnic(vnic)),
-      ...cnciVnics.map(({ alias }) => alias),
-    ];
+    return [...vnics.map((vnic) => this.#nameOfVnic(vnic)), ...cnciVnics.map(({ alias }) => alias)];
   }
 
   #nameOfVnic(vnic: { tenantId: string; subnetId: string; ip: string }): string {
@@ -358,7 +357,7 @@ export class NodeWorld {
 interface Targets {
   readonly link: string | undefined;
   readonly bridge: string | undefined;
-  readonly links: readonly (object & { readonly linkName: string } | undefined)[];
+  readonly links: readonly ((object & { readonly linkName: string }) | undefined)[];
 }
 
 function nameOf(slot: Slot): string {

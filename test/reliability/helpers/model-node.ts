@@ -122,7 +122,7 @@ function turns(withHarm: boolean): fc.Arbitrary<Turn> {
   ];
   const together = fc.record({
     op: fc.constant('together' as const),
-    calls: fc.array(calls, { minLength: 1, maxLength: 16 }),
+    calls: fc.array(calls, { minLength: 1, maxLength: 32, size: 'max' }),
     harms: withHarm ? fc.array(harms, { maxLength: 3 }) : fc.constant([]),
     closes: fc.integer({ min: 0, max: 9 }).map((n) => n === 9),
   });
