@@ -122,7 +122,15 @@ export class FirewallTable {
   /** Runs a plan that does these edits among other things. */
   async run(operation: string, steps: readonly Step[], edits: readonly Edit[]): Promise<void> {
     if (steps.length === 0) return;
-    await this.#kernel.run(makePlan(operation, steps));
+    const plan = makePlan(operation, steps);
+    try {
+      await this.#kernel.run(plan);
+    } catch (error) {
+      // Between the look and the change somebody may have taken what it was built on.
+      if (this.#ownership === 'owned' || !(error instanceof APIError)) throw error;
+      if (!(await this.mend(operation))) throw error;
+      await this.#kernel.run(plan);
+    }
     fold(this.#ledger, edits);
     // Ours counts one; if there was another in between, the next change finds out.
     if (edits.length > 0) this.#generation += 1;

@@ -169,6 +169,25 @@ describe('others', () => {
     );
   });
 
+  it('who flush between the look and the change do not make it fail', async () => {
+    let path = '';
+    const fault = ({ operation }: { readonly operation: string }): undefined => {
+      if (operation === 'extPortAccess' && path !== '')
+        spawnSync('nsenter', [`--net=${path}`, 'nft', 'flush', 'ruleset']);
+      path = '';
+      return undefined;
+    };
+    await withFirewall(
+      async (firewall, { cnci }) => {
+        await firewall.extFwding('enable', PAIR);
+        path = cnci.path;
+        await firewall.extPortAccess('enable', PORT);
+        expect(await firewall.state()).toMatchObject({ forwardings: [PAIR], ports: [PORT] });
+      },
+      { ownership: 'shared', fault },
+    );
+  });
+
   it('who flush the rules of the table while no process lives do not make it a stranger’s', async () => {
     await using box = await Sandbox.open();
     const stage = await openStage(box);
