@@ -53,7 +53,7 @@ function turn(withHarm: boolean): fc.Arbitrary<Turn> {
       weight: 6,
       arbitrary: fc.record({
         op: fc.constant('together' as const),
-        calls: fc.array(call, { minLength: 1, maxLength: 12 }),
+        calls: fc.array(call, { minLength: 1, maxLength: 24, size: 'max' }),
         harms: withHarm ? fc.array(harm, { maxLength: 2 }) : fc.constant([]),
       }),
     },
@@ -70,7 +70,7 @@ export type CnciSequence = readonly Turn[];
 
 export const cnciSequences: fc.Arbitrary<CnciSequence> = fc
   .boolean()
-  .chain((withHarm) => fc.array(turn(withHarm), { minLength: 1, maxLength: 6 }));
+  .chain((withHarm) => fc.array(turn(withHarm), { minLength: 1, maxLength: 10, size: 'max' }));
 
 /** Plays a sequence on a concentrator in a namespace that has nothing of one. */
 export async function playCnci(ns: Namespace, sequence: CnciSequence): Promise<Outcome> {

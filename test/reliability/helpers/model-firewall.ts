@@ -51,7 +51,7 @@ const turn: fc.Arbitrary<Turn> = fc.oneof(
     weight: 6,
     arbitrary: fc.record({
       op: fc.constant('together' as const),
-      calls: fc.array(call, { minLength: 1, maxLength: 16, size: 'max' }),
+      calls: fc.array(call, { minLength: 1, maxLength: 24, size: 'max' }),
       harm: fc.option(fc.constantFrom(...HARMS), { nil: undefined }),
     }),
   },
@@ -66,7 +66,7 @@ export interface FirewallSequence {
 
 export const firewallSequences: fc.Arbitrary<FirewallSequence> = fc.record({
   ownership: fc.constantFrom('owned' as const, 'shared' as const),
-  turns: fc.array(turn, { minLength: 1, maxLength: 6 }),
+  turns: fc.array(turn, { minLength: 1, maxLength: 10, size: 'max' }),
 });
 
 /** Plays a sequence from nothing to nothing. */

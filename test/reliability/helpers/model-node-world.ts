@@ -47,9 +47,11 @@ export class NodeWorld {
     try {
       for (const turn of sequence) await world.#take(turn);
       await world.#finish();
-    } finally {
+    } catch (error) {
       await world.#clear();
+      throw error;
     }
+    await world.#node.close();
     return { operations: world.#operations };
   }
 

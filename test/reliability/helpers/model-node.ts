@@ -135,7 +135,7 @@ function turns(withHarm: boolean): fc.Arbitrary<Turn> {
 /** Half of them with strangers: without, nothing may ever be out of order. */
 export const sequences: fc.Arbitrary<Sequence> = fc
   .boolean()
-  .chain((withHarm) => fc.array(turns(withHarm), { minLength: 1, maxLength: 8 }));
+  .chain((withHarm) => fc.array(turns(withHarm), { minLength: 1, maxLength: 12, size: 'max' }));
 
 export function concIpOf(index: number): string {
   return index === 0 ? CONC_IP : OTHER_CONC_IP;
