@@ -239,9 +239,9 @@ export class Cnci {
       const dhcpError = await this.#endServers();
       // From here on it is us who delete.
       this.#table.links.clear();
-      this.#table.forgetAllLost();
       const report = await resetLinks(this.#host, 'shutdown', (row) => isCnciLink(row.alias));
       await this.#rebuild();
+      this.#table.forgetAllLost();
       return Object.freeze({ ...report, ...(dhcpError !== undefined && { dhcpError }) });
     });
   }

@@ -21,6 +21,8 @@ export interface CnciParts {
 /** The kernel's links, and which compute nodes each VXLAN device reaches. */
 interface Reading {
   readonly view: CnciView;
+  /** All there are, by interface index. */
+  readonly present: ReadonlySet<number>;
   readonly remotes: ReadonlyMap<number, readonly string[]>;
 }
 
@@ -32,8 +34,8 @@ export async function rebuild(parts: CnciParts): Promise<readonly Finding[]> {
   let reading: Reading;
   try {
     reading = await read(host);
-    const { view, remotes } = reading;
-    table.links.clear();
+    const { view, remotes, present } = reading;
+    table.links.supersede((ifIndex) => present.has(ifIndex));
     host.anchor.adopt(view.anchors);
     table.replace(view, (ifIndex) => remotes.get(ifIndex) ?? []);
     await mesh.adopt(view.mesh);
@@ -69,14 +71,16 @@ export function isCnciLink(alias: string): boolean {
 }
 
 async function read(host: Host): Promise<Reading> {
-  const view = rebuildCnci(await host.links());
+  const rows = await host.links();
+  const view = rebuildCnci(rows);
+  const present = new Set(rows.map(({ ifindex }) => ifindex));
   // The all-zero entries of VXLAN devices: one for each compute node.
   const remotes = new Map<number, string[]>();
   for (const { ifindex, lladdr, address } of await host.kernel.forwardingEntries()) {
     if (lladdr !== ANY_MAC || address === undefined) continue;
     remotes.set(ifindex, [...(remotes.get(ifindex) ?? []), address]);
   }
-  return { view, remotes };
+  return { view, remotes, present };
 }
 
 function findLost(table: CnciTable, reading: Reading): Finding[] {

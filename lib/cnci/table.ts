@@ -163,6 +163,8 @@ export class CnciTable {
 
   /** Replaces everything by what a dump showed. */
   replace(view: CnciView, remotesOf: (ifIndex: number) => Iterable<string>): void {
+    // Our own calls are over by now: what has gone, others took, whether that was heard or not.
+    for (const entry of this.#subnets.values()) this.#loseAll(entry);
     this.#subnets.clear();
     for (const found of view.subnets.values()) {
       const entry = this.obtain(found.subnet as Ipv4Cidr);
@@ -173,6 +175,13 @@ export class CnciTable {
       for (const remote of remotesOf(found.vxlan.ifIndex)) {
         this.setTunnel(entry, remote, found.vxlan);
       }
+    }
+  }
+
+  #loseAll(entry: CnciSubnet): void {
+    for (const [cnIp, tunnel] of entry.tunnels) this.#lose(entry, cnIp, tunnel);
+    for (const cnIp of entry.remotes) {
+      if (entry.vxlan !== undefined) this.#lose(entry, cnIp, entry.vxlan);
     }
   }
 

@@ -30,8 +30,9 @@ export async function rebuild(host: Host, database: Database): Promise<ComputeNo
   await host.anchor.idle();
   links.record();
   try {
-    const view = viewComputeNode(await host.inventory());
-    links.clear();
+    const inventory = await host.inventory();
+    const view = viewComputeNode(inventory);
+    links.supersede((ifIndex) => inventory.byIndex.has(ifIndex));
     host.anchor.adopt(view.anchors);
     subnets.replace(view);
     cnciVnics.replace(view.cnciVnics);

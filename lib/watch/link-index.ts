@@ -19,6 +19,8 @@ export class LinkIndex {
   readonly #owned = new Map<number, OwnedLink>();
   readonly #expected = new Map<number, { isGone: boolean }>();
   #recorded: Set<number> | undefined;
+  /** Gone according to the last dump; of their deletion nobody has heard yet. */
+  readonly #vanished = new Map<number, OwnedLink>();
 
   get(ifIndex: number): OwnedLink | undefined {
     return this.#owned.get(ifIndex);
@@ -34,6 +36,7 @@ export class LinkIndex {
     const { ifIndex } = owned.link;
     const isGone = this.#expected.get(ifIndex)?.isGone === true;
     this.#expected.delete(ifIndex);
+    this.#vanished.delete(ifIndex);
     if (isGone) owned.forget();
     else this.#owned.set(ifIndex, owned);
   }
@@ -58,9 +61,12 @@ export class LinkIndex {
     const expected = this.#expected.get(ifIndex);
     if (expected !== undefined) expected.isGone = true;
     const owned = this.#owned.get(ifIndex);
+    const vanished = this.#vanished.get(ifIndex);
     this.#owned.delete(ifIndex);
+    this.#vanished.delete(ifIndex);
+    // What vanished is forgotten already.
     owned?.forget();
-    return owned;
+    return owned ?? vanished;
   }
 
   /** Remembers what goes while the kernel is being read: the dump may still show it. */
@@ -68,10 +74,21 @@ export class LinkIndex {
     this.#recorded = new Set();
   }
 
-  /** Gives up every link, for those that a dump showed to come instead. */
+  /** Gives up every link: what happens to them is our own doing. */
   clear(): void {
     this.#owned.clear();
     this.#expected.clear();
+    this.#vanished.clear();
+  }
+
+  /**
+   * Gives up every link, for those that a dump showed to come instead. Those that it no longer showed
+   * somebody else deleted: that is still to be heard.
+   */
+  supersede(isThere: (ifIndex: number) => boolean): void {
+    const gone = [...this.#owned].filter(([ifIndex]) => !isThere(ifIndex));
+    this.clear();
+    for (const [ifIndex, owned] of gone) this.#vanished.set(ifIndex, owned);
   }
 
   /** Forgets what went since {@link record}. */

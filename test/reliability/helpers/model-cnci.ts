@@ -11,6 +11,7 @@ import { ipAddresses, ipLinks } from '../../support/oracle';
 import type { IpLink } from '../../support/oracle';
 import { run, sleep } from '../../support/run';
 import type { Namespace } from '../../support/sandbox';
+import { agree } from './agree';
 import type { Outcome } from './model-run';
 
 const SUBNETS = 3;
@@ -35,7 +36,7 @@ type Turn =
   | { readonly op: 'repair' | 'reopen' | 'shutdown' };
 
 const call = fc.record({
-  op: fc.constantFrom('add' as const, 'add' as const, 'del' as const, 'rebuild' as const),
+  op: fc.constantFrom<Call['op']>('add', 'add', 'add', 'del', 'del', 'rebuild', 'audit'),
   subnet: fc.nat(SUBNETS - 1),
   node: fc.nat(NODES - 1),
   delay: fc.nat(5),
@@ -147,18 +148,36 @@ class CnciWorld {
     const { signal } = controller;
     const config = configOf(subnet, node);
     const name = nameOf(config.subnet, config.cnIp);
-    const note = (change: number) => balance.set(name, (balance.get(name) ?? 0) + change);
     try {
-      if (op === 'add' && (await this.#cnci.addRemoteSubnet(config, { signal })).created.tunnel)
-        note(1);
-      if (op === 'del' && (await this.#cnci.delRemoteSubnet(config, { signal })).removed) note(-1);
-      if (op === 'rebuild') await this.#cnci.rebuildTopology({ signal });
-      if (op === 'audit') await this.#cnci.audit({ signal });
+      const change = await this.#send(op, config, signal);
+      if (change !== 0) balance.set(name, (balance.get(name) ?? 0) + change);
+      // What a stranger had deleted already was not removed by this call, and stays away.
+      if (op === 'del' && this.#isHarmed) this.#uncertain.add(name);
     } catch (error) {
       if (!(error instanceof APIError)) throw error;
       const hasGivenUp = error.code === 'SNNET_CALL_ABORTED' && abort !== undefined;
       if (!hasGivenUp && !this.#isHarmed) throw error;
       if (op === 'del' || op === 'add') this.#uncertain.add(name);
+    }
+  }
+
+  /** How many tunnels more there are. */
+  async #send(
+    op: Call['op'],
+    config: ReturnType<typeof configOf>,
+    signal: AbortSignal,
+  ): Promise<number> {
+    switch (op) {
+      case 'add':
+        return (await this.#cnci.addRemoteSubnet(config, { signal })).created.tunnel ? 1 : 0;
+      case 'del':
+        return (await this.#cnci.delRemoteSubnet(config, { signal })).removed ? -1 : 0;
+      case 'rebuild':
+        await this.#cnci.rebuildTopology({ signal });
+        return 0;
+      case 'audit':
+        await this.#cnci.audit({ signal });
+        return 0;
     }
   }
 
@@ -276,9 +295,4 @@ function sorted(cnci: Cnci): unknown {
       tunnels: [...tunnels].sort((a, b) => a.cnIp.localeCompare(b.cnIp)),
     }))
     .sort((a, b) => a.subnet.localeCompare(b.subnet));
-}
-
-function agree(what: string, actual: unknown, expected: unknown): void {
-  const [is, wanted] = [JSON.stringify(actual), JSON.stringify(expected)];
-  if (is !== wanted) throw new Error(`${what}: ${is}\n  expected: ${wanted}`);
 }

@@ -153,7 +153,7 @@ class FirewallWorld {
     const isRefused = this.#apply(each);
     const hasConflict = error instanceof APIError && error.code === 'SNNET_FIREWALL_CONFLICT';
     if (isRefused && hasConflict) return;
-    if (error !== undefined) throw error;
+    if (error !== undefined) throw new Error(JSON.stringify(each), { cause: error });
     if (isRefused) throw new Error(`not refused: ${JSON.stringify(each)}`);
   }
 

@@ -1,15 +1,17 @@
 /** Plays a sequence on a node, and holds it against a simple model and the official tools. */
 import { closeSync } from 'node:fs';
-import type { ComputeNode } from '#lib/compute-node/index';
+import type { ComputeNode, NodeEvent } from '#lib/compute-node/index';
 import { APIError } from '#lib/errors/index';
 
 import { findDisorder, linksOf, openNode } from '../../kernel/helpers/node';
 import { ipLinks } from '../../support/oracle';
 import { run, sleep } from '../../support/run';
 import type { Namespace } from '../../support/sandbox';
+import { agree } from './agree';
 import * as nodes from './model-node';
 import type { Call, Harm, Sequence, Slot, Turn } from './model-node';
 import type { Outcome } from './model-run';
+import { wordsFor } from './model-strangers';
 
 /** What was ours, and strangers changed so that nobody can know. */
 const OF_STRANGERS = /^f\d/;
@@ -28,6 +30,9 @@ export class NodeWorld {
   readonly #ns: Namespace;
   readonly #elsewhere: Namespace;
   #node: ComputeNode;
+  readonly #heals: boolean;
+  /** What the node told of strangers. */
+  readonly #told: NodeEvent[] = [];
   readonly #present = new Set<string>();
   /** Each tenant's concentrator: at the one address, or at the other. */
   readonly #conc = Array.from({ length: nodes.TENANTS }, () => 0);
@@ -35,7 +40,12 @@ export class NodeWorld {
   #strangers = 0;
   #operations = 0;
 
-  private constructor(ns: Namespace, elsewhere: Namespace, node: ComputeNode) {
+  private constructor(
+    ns: Namespace,
+    elsewhere: Namespace,
+    { node, heals }: { readonly node: ComputeNode; readonly heals: boolean },
+  ) {
+    this.#heals = heals;
     this.#ns = ns;
     this.#elsewhere = elsewhere;
     this.#node = node;
@@ -43,9 +53,11 @@ export class NodeWorld {
 
   /** Plays it from an empty namespace to an empty namespace. */
   static async play(ns: Namespace, elsewhere: Namespace, sequence: Sequence): Promise<Outcome> {
-    const world = new NodeWorld(ns, elsewhere, await openNode(ns));
+    const { heals, turns } = sequence;
+    const world = new NodeWorld(ns, elsewhere, { node: await openNode(ns), heals });
+    world.#listen();
     try {
-      for (const turn of sequence) await world.#take(turn);
+      for (const turn of turns) await world.#take(turn);
       await world.#finish();
     } catch (error) {
       await world.#clear();
@@ -55,13 +67,28 @@ export class NodeWorld {
     return { operations: world.#operations };
   }
 
+  async #open(): Promise<void> {
+    this.#node = await openNode(this.#ns);
+    this.#listen();
+  }
+
+  #listen(): void {
+    if (!this.#heals) return;
+    const feed = this.#node.watch({ heal: true });
+    void (async () => {
+      for await (const event of feed) this.#told.push(event);
+    })();
+  }
+
   async #take(turn: Turn): Promise<void> {
     this.#operations += 1;
     switch (turn.op) {
       case 'together':
-        return await this.#together(turn);
+        await this.#together(turn);
+        return;
       case 'repoint':
-        return await this.#repoint(turn.tenant);
+        await this.#repoint(turn.tenant);
+        return;
       case 'reset': {
         const { failed } = await this.#node.resetNetwork();
         agree('what a reset could not delete', failed, []);
@@ -73,7 +100,7 @@ export class NodeWorld {
         return;
       case 'reopen':
         await this.#node.close();
-        this.#node = await openNode(this.#ns);
+        await this.#open();
     }
     this.#compare(new Set());
   }
@@ -89,7 +116,7 @@ export class NodeWorld {
       await this.#node.close();
     }
     await Promise.all([...work, harm]);
-    if (closes) this.#node = await openNode(this.#ns);
+    if (closes) await this.#open();
     if (harms.length > 0 || effects.hasRefused) await this.#node.dbRebuild();
     for (const [name, change] of effects.balance) {
       if (effects.uncertain.has(name)) continue;
@@ -202,48 +229,13 @@ export class NodeWorld {
       const cnci = cnciVnics.find((candidate) => candidate === victim);
       if (cnci !== undefined) uncertain.add(cnci.alias);
     }
-    for (const words of this.#wordsFor(harm, { link: victim?.linkName, bridge, links })) {
-      await run(['ip', '-n', this.#ns.name, 'link', ...words], { check: false });
-    }
-  }
-
-  #wordsFor(
-    { op, victim }: Harm,
-    { link = 'none', bridge = 'none', links }: Targets,
-  ): readonly (readonly string[])[] {
     const name = `f${String((this.#strangers += 1))}`;
-    const copied = links.find((other) => other?.linkName === link);
-    const alias = copied !== undefined && 'alias' in copied ? String(copied.alias) : 'br_a_b_c_1';
-    switch (op) {
-      case 'delete':
-        return [['delete', link]];
-      case 'rename':
-        return [['set', link, 'name', `r${name}`]];
-      case 're-alias':
-        return [['set', link, 'alias', 'mine']];
-      case 'down':
-        return [['set', link, 'down']];
-      case 'detach':
-        return [['set', link, 'nomaster']];
-      case 'move-away':
-        return [['set', link, 'netns', this.#elsewhere.name]];
-      case 'foreign-port':
-        return [
-          ['add', name, 'type', 'veth', 'peer', 'name', `${name}p`],
-          ['set', name, 'master', bridge],
-        ];
-      case 'impostor': {
-        const scope = this.#node.topology().subnets[victim % 4]?.scope ?? 'a_b_c_192.0.2.1';
-        return [
-          ['add', name, 'type', 'bridge'],
-          ['set', name, 'alias', `br_${scope}`],
-        ];
-      }
-      case 'wrong-kind':
-        return [
-          ['add', name, 'type', 'bridge'],
-          ['set', name, 'alias', alias],
-        ];
+    const alias = victim !== undefined && 'alias' in victim ? victim.alias : undefined;
+    const scope = subnets[harm.victim % 4]?.scope;
+    const elsewhere = this.#elsewhere.name;
+    const targets = { link: victim?.linkName, alias, bridge, scope, name, elsewhere };
+    for (const words of wordsFor(harm.op, targets)) {
+      await run(['ip', '-n', this.#ns.name, 'link', ...words], { check: false });
     }
   }
 
@@ -296,6 +288,7 @@ export class NodeWorld {
     // Waits for what goes on behind the back of who gave up: an audit in between would see half of it.
     await this.#node.dbRebuild();
     await this.#node.settle();
+    if (!this.#isHarmed) agree('what was told of strangers', this.#told, []);
     agree('findings', (await this.#node.audit()).findings, []);
     this.#compare(new Set());
     agree('disorder', await findDisorder(this.#ns), []);
@@ -303,7 +296,7 @@ export class NodeWorld {
     // A process that begins anew sees the same.
     const before = this.#linksInSnapshot();
     await this.#node.close();
-    this.#node = await openNode(this.#ns);
+    await this.#open();
     agree('links after a restart', this.#linksInSnapshot(), before);
     this.#compare(new Set());
     await this.#node.resetNetwork();
@@ -356,12 +349,6 @@ export class NodeWorld {
   }
 }
 
-interface Targets {
-  readonly link: string | undefined;
-  readonly bridge: string | undefined;
-  readonly links: readonly ((object & { readonly linkName: string }) | undefined)[];
-}
-
 function nameOf(slot: Slot): string {
   const { tenantId, subnetId, vnicIp } = nodes.configOf(slot, 0);
   return `${tenantId} ${subnetId} ${vnicIp}`;
@@ -376,10 +363,4 @@ async function deleteLinks(ns: Namespace, names: readonly string[]): Promise<voi
   if (names.length === 0) return;
   const input = names.map((name) => `link delete ${name}\n`).join('');
   await run(['ip', '-n', ns.name, '-force', '-batch', '-'], { input, check: false });
-}
-
-/** Throws with both where they differ. */
-function agree(what: string, actual: unknown, expected: unknown): void {
-  const [is, wanted] = [JSON.stringify(actual), JSON.stringify(expected)];
-  if (is !== wanted) throw new Error(`${what}: ${is}\n  expected: ${wanted}`);
 }

@@ -62,7 +62,11 @@ export type Turn =
   | { readonly op: 'repoint'; readonly tenant: number }
   | { readonly op: 'reset' | 'reopen' | 'repair' };
 
-export type Sequence = readonly Turn[];
+export interface Sequence {
+  /** Somebody watches all the time, and has everything mended. */
+  readonly heals: boolean;
+  readonly turns: readonly Turn[];
+}
 
 const HARMS = [
   'delete',
@@ -133,9 +137,12 @@ function turns(withHarm: boolean): fc.Arbitrary<Turn> {
 }
 
 /** Half of them with strangers: without, nothing may ever be out of order. */
-export const sequences: fc.Arbitrary<Sequence> = fc
-  .boolean()
-  .chain((withHarm) => fc.array(turns(withHarm), { minLength: 1, maxLength: 12, size: 'max' }));
+export const sequences: fc.Arbitrary<Sequence> = fc.boolean().chain((withHarm) =>
+  fc.record({
+    heals: fc.boolean(),
+    turns: fc.array(turns(withHarm), { minLength: 1, maxLength: 12, size: 'max' }),
+  }),
+);
 
 export function concIpOf(index: number): string {
   return index === 0 ? CONC_IP : OTHER_CONC_IP;
