@@ -150,7 +150,7 @@ class CnciWorld {
     const name = nameOf(config.subnet, config.cnIp);
     try {
       const change = await this.#send(op, config, signal);
-      if (change !== 0) balance.set(name, (balance.get(name) ?? 0) + change);
+      note(balance, name, change);
       // What a stranger had deleted already was not removed by this call, and stays away.
       if (op === 'del' && this.#isHarmed) this.#uncertain.add(name);
     } catch (error) {
@@ -255,6 +255,10 @@ class CnciWorld {
     }
     return problems;
   }
+}
+
+function note(balance: Map<string, number>, name: string, change: number): void {
+  if (change !== 0) balance.set(name, (balance.get(name) ?? 0) + change);
 }
 
 function openOne(ns: Namespace): Promise<Cnci> {
