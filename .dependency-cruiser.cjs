@@ -10,6 +10,7 @@ const FLOORS = [
   ['topology'],
   ['device', 'draw', 'ruleset', 'dhcp', 'store'],
   ['host'],
+  ['watch'],
   ['compute-node', 'cnci', 'firewall'],
   ['service'],
   ['docker', 'cni', 'agent', 'metrics'],

@@ -35,8 +35,9 @@ async function main(): Promise<void> {
   for await (const event of node.watch({ signal: controller.signal })) {
     if (event.type === 'resync') {
       console.log('notifications were lost; everything is read again');
-      continue;
     }
+    // With `heal: true` there would be `healed` and `gave-up` too.
+    if (event.type !== 'drift') continue;
     console.log(`${event.link.linkName}: ${event.cause} (${event.link.alias})`);
     if (event.cause === 'deleted') present -= 1;
     if (present === 0) controller.abort();

@@ -97,9 +97,13 @@ export type {
 } from './audit';
 export { Cnci } from './cnci';
 export type {
+  CnciEvent,
+  CnciHealedEvent,
+  CnciRepairReport,
   CnciReport,
   CnciSubnetTopology,
   CnciTopology,
+  DhcpNews,
   MeshNeighbour,
   MeshTopology,
   PlannableCnciOperations,
@@ -116,7 +120,7 @@ export type {
   CreatedVnic,
   DestroyedCnciVnic,
   DestroyedVnic,
-  DriftCause,
+  HealedEvent,
   NodeEvent,
   NodeTopology,
   PlannableOperations,
@@ -137,7 +141,9 @@ export { APIError, FatalError, KernelError, LibsnnetError, isLibsnnetError } fro
 export type { ErrorCode } from './errors';
 export { Firewall } from './firewall';
 export type {
+  FirewallDriftCause,
   FirewallDryRun,
+  FirewallEvent,
   FirewallFinding,
   FirewallFindingType,
   FirewallReport,
@@ -172,9 +178,11 @@ export type {
   Role,
   TunnelKind,
   VnicConfigInput as VnicConfig,
+  WatchOptionsInput as WatchOptions,
 } from './model';
 export { describePlan } from './plan';
 export type { DryRun, Plan, Step } from './plan';
 export { LmdbStore } from './store';
 export type { LmdbStoreOptions, StoreChange, StoreProvider } from './store';
 export type { Finding, FindingType } from './topology';
+export type { DriftCause, DriftEvent, GaveUpEvent, ResyncEvent, WatchEvent } from './watch';

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { Cnci } from '../cnci';
+import type { CnciEvent } from '../cnci';
 import type { NeighborInput, RemoteSubnetConfigInput } from '../model';
 import { readConfigList } from './config-file';
+import { CommandFailure } from './failure';
 import { interruptible } from './interrupt';
 import {
   addDhcpOptions,
@@ -15,8 +17,10 @@ import {
   toDhcpChoice,
 } from './options';
 import type { DhcpFlags, HostFlags } from './options';
-import { count, findingLines, formatTable, print, printPlan } from './output';
+import { count, findingLines, formatTable, print, printLine, printPlan } from './output';
 import { reportRemoval } from './removal';
+import { repairLines, watchLine } from './watch-line';
+import type { WatchFlags } from './watch-line';
 
 interface CnciFlags extends HostFlags, DhcpFlags {
   readonly tenantId?: string;
@@ -44,6 +48,15 @@ export function addCnciCommands(program: Command): void {
     .addOption(meshPrefixLengthOption());
   define(group, 'list', 'the subnets and their tunnels', list);
   define(group, 'rebuild', 'read everything anew from the kernel', rebuild);
+  define(group, 'audit', 'compare the kernel with what should be there', audit).option(
+    '--check',
+    'status 1 if anything is out of order',
+  );
+  define(group, 'repair', 'mend what is safe to mend', repair);
+  define(group, 'watch', 'what others do to its links and servers', watch).option(
+    '--heal',
+    'mend what repair would mend',
+  );
   define(group, 'shutdown', 'end its servers and delete every link of this concentrator', shutdown);
 }
 
@@ -73,7 +86,8 @@ function define<F extends CnciFlags>(
     interruptible(async (signal) => {
       const flags = command.optsWithGlobals<F>();
       // Who only looks starts no servers.
-      const dhcp = flags.dryRun === true || name === 'list' ? false : toDhcpChoice(flags);
+      const isLooking = flags.dryRun === true || name === 'list' || name === 'audit';
+      const dhcp = isLooking ? false : toDhcpChoice(flags);
       await using cnci = await Cnci.open(toCnciOptions({ ...flags, dhcp }, nameOfThisHost()));
       await body(cnci, flags, signal);
       // Without its process nobody finishes what it gave up.
@@ -166,6 +180,42 @@ async function rebuild(cnci: Cnci, { json }: CnciFlags, signal: AbortSignal): Pr
     ...(neighbours > 0 ? [count(neighbours, 'neighbour')] : []),
   ].join(', ');
   print(json, { data: report, text: [head, ...findingLines(findings)].join('\n') });
+}
+
+interface AuditFlags extends CnciFlags {
+  readonly check?: boolean;
+}
+
+async function audit(cnci: Cnci, flags: AuditFlags, signal: AbortSignal): Promise<void> {
+  const report = await cnci.audit({ signal });
+  const { findings } = report;
+  print(flags.json, { data: report, text: findingLines(findings).join('\n') });
+  if (flags.check === true && findings.length > 0) {
+    throw new CommandFailure(`${count(findings.length, 'finding')}; see snnet cnci repair`);
+  }
+}
+
+async function repair(cnci: Cnci, { json }: CnciFlags, signal: AbortSignal): Promise<void> {
+  const report = await cnci.repair({ signal });
+  print(json, { data: report, text: repairLines(report).join('\n') });
+}
+
+async function watch(
+  cnci: Cnci,
+  flags: CnciFlags & WatchFlags,
+  signal: AbortSignal,
+): Promise<void> {
+  if (flags.json !== true) process.stderr.write(`watching ${cnci.id}; interrupt to end\n`);
+  for await (const event of cnci.watch({ signal, heal: flags.heal ?? false })) {
+    printLine(flags.json, { data: event, text: lineOf(event) });
+  }
+}
+
+function lineOf(event: CnciEvent): string {
+  if (event.type === 'healed') return repairLines(event).join('\n');
+  if (event.type !== 'dhcp') return watchLine(event);
+  const { subnet, state, pid } = event;
+  return `the DHCP server of ${subnet}: ${state}${pid === undefined ? '' : ` (${String(pid)})`}`;
 }
 
 async function shutdown(cnci: Cnci, { json }: CnciFlags, signal: AbortSignal): Promise<void> {

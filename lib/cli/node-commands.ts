@@ -9,6 +9,8 @@ import { addHostOptions, nameOfThisHost, parseNumber, toNodeOptions } from './op
 import type { HostFlags } from './options';
 import { count, findingLines, formatTable, print, printLine, printPlan } from './output';
 import { reportRemoval } from './removal';
+import { repairLines, watchLine } from './watch-line';
+import type { WatchFlags } from './watch-line';
 
 /** `snnet node …`: what a compute node does. */
 export function addNodeCommands(program: Command): void {
@@ -33,7 +35,10 @@ export function addNodeCommands(program: Command): void {
     .option('--tenant-id <id>', 'only tunnels of this tenant')
     .option('--dry-run', 'only show what would be done');
   define(group, 'reset', 'delete every link of ours, and nothing else', reset);
-  define(group, 'watch', 'what others do to our links, until interrupted', watch);
+  define(group, 'watch', 'what others do to our links, until interrupted', watch).option(
+    '--heal',
+    'mend what repair would mend',
+  );
 }
 
 type Body<F extends HostFlags> = (
@@ -116,18 +121,14 @@ interface RepairFlags extends HostFlags {
 
 async function repair(node: ComputeNode, flags: RepairFlags, signal: AbortSignal): Promise<void> {
   const report = await node.repair({ subnetKeys: flags.subnetKey ?? {} }, { signal });
-  print(flags.json, { data: report, text: repairLines(report).join('\n') });
+  print(flags.json, { data: report, text: nodeRepairLines(report).join('\n') });
 }
 
-function repairLines({ repaired, left, events }: RepairReport): string[] {
-  const lines = [
-    ...repaired.map(({ type, text }) => `repaired ${type}: ${text}`),
-    ...left.map(({ finding, reason }) => `left ${finding.type}: ${finding.text}; ${reason}`),
-    ...events.map(
-      ({ kind, subnet, cnciIp }) => `tell the concentrator ${cnciIp}: ${kind} ${subnet}`,
-    ),
-  ];
-  return lines.length === 0 ? ['nothing is out of order'] : lines;
+function nodeRepairLines({ repaired, left, events }: RepairReport): string[] {
+  const told = events.map(
+    ({ kind, subnet, cnciIp }) => `tell the concentrator ${cnciIp}: ${kind} ${subnet}`,
+  );
+  return [...repairLines({ repaired, left }), ...told];
 }
 
 interface RepointFlags extends HostFlags {
@@ -161,14 +162,11 @@ async function reset(node: ComputeNode, { json }: HostFlags, signal: AbortSignal
   reportRemoval(json, report);
 }
 
-async function watch(node: ComputeNode, { json }: HostFlags, signal: AbortSignal): Promise<void> {
-  if (json !== true) process.stderr.write(`watching ${node.id}; interrupt to end\n`);
-  for await (const event of node.watch({ signal })) {
-    const text =
-      event.type === 'resync'
-        ? 'notifications were lost; everything is read again'
-        : `${event.link.linkName} ${event.cause} (${event.link.alias})`;
-    printLine(json, { data: event, text });
+async function watch(node: ComputeNode, flags: WatchFlags, signal: AbortSignal): Promise<void> {
+  if (flags.json !== true) process.stderr.write(`watching ${node.id}; interrupt to end\n`);
+  for await (const event of node.watch({ signal, heal: flags.heal ?? false })) {
+    const text = event.type === 'healed' ? nodeRepairLines(event).join('\n') : watchLine(event);
+    printLine(flags.json, { data: event, text });
   }
 }
 

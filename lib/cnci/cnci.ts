@@ -1,17 +1,16 @@
-import { parseAlias } from '../alias';
 import { parseDhcpOptions } from '../dhcp';
-import type { DhcpStatus, HostInput, Lease } from '../dhcp';
+import type { DhcpEvent, HostInput, Lease } from '../dhcp';
 import { APIError, isLibsnnetError } from '../errors';
 import type { LibsnnetError } from '../errors';
 import { Host, resetLinks } from '../host';
-import type { HostHooks, PhysicalLink } from '../host';
+import type { Call, HostHooks, PhysicalLink } from '../host';
 import { probe } from '../kernel';
 import {
-  gatewayOf,
   parseCallOptions,
   parseCnciOptions,
   parseNeighbors,
   parseRemoteSubnet,
+  parseWatchOptions,
   refuse,
 } from '../model';
 import type {
@@ -22,27 +21,30 @@ import type {
   NeighborInput,
   RemoteSubnetConfigInput,
   TunnelKind,
+  WatchOptionsInput,
 } from '../model';
 import { dryRunOf } from '../plan';
 import type { DryRun, Plan } from '../plan';
-import { rebuildCnci } from '../topology';
-import type { Finding, KnownTunnel } from '../topology';
+import type { Finding } from '../topology';
+import { LinkIndex, Watcher } from '../watch';
+import type { HealSource } from '../watch';
 import { inTheNameOf, SubnetDhcp } from './dhcp';
-import { Mesh, meshView } from './mesh';
+import { audit, isCnciLink, rebuild, reportOf } from './maintenance';
+import type { CnciParts } from './maintenance';
+import { Mesh } from './mesh';
+import { CnciRepairer } from './repair';
+import type { CnciEvent, CnciHealedEvent, CnciRepairReport, DhcpNews } from './repair';
 import type {
   CnciReport,
   CnciShutdownReport,
-  CnciSubnetTopology,
   CnciTopology,
   RemoteSubnet,
   RemovedSubnet,
   UpdatedNeighbors,
 } from './results';
+import { takeSnapshot } from './snapshot';
 import { RemoteSubnets } from './subnets';
 import { CnciTable } from './table';
-import type { CnciSubnet } from './table';
-
-const ANY_MAC = '00:00:00:00:00:00';
 
 /** Operations that can be planned without being done, with what they take. */
 export interface PlannableCnciOperations {
@@ -61,21 +63,31 @@ export interface PlannableCnciOperations {
 export class Cnci {
   readonly #host: Host;
   readonly #tenantId: string;
-  readonly #table = new CnciTable();
+  readonly #table: CnciTable;
   readonly #subnets: RemoteSubnets;
   readonly #mesh: Mesh;
   readonly #dhcp: SubnetDhcp | undefined;
+  readonly #parts: CnciParts;
+  readonly #watcher: Watcher<CnciHealedEvent | DhcpNews>;
   #findings: readonly Finding[] = [];
 
   private constructor(host: Host, options: CnciOptions, meshKind: MeshKind) {
     this.#host = host;
     this.#tenantId = options.tenantId;
-    this.#dhcp = options.dhcp === false ? undefined : new SubnetDhcp(host, options.dhcp);
+    const links = new LinkIndex();
+    this.#table = new CnciTable(host, links, options.tenantId);
+    const onDhcp = (event: DhcpEvent): void => {
+      this.#onDhcp(event);
+    };
+    this.#dhcp = options.dhcp === false ? undefined : new SubnetDhcp(host, options.dhcp, onDhcp);
     this.#subnets = new RemoteSubnets(host, this.#table, this.#dhcp);
     this.#mesh = new Mesh(host, this.#table, {
       kind: meshKind,
       prefixLength: options.meshPrefixLength,
     });
+    this.#parts = { host, table: this.#table, mesh: this.#mesh, dhcp: this.#dhcp };
+    const readAgain = (): Promise<unknown> => this.rebuildTopology();
+    this.#watcher = new Watcher(host, { links, readAgain, healing: this.#healing() });
   }
 
   /**
@@ -95,6 +107,7 @@ export class Cnci {
     try {
       const cnci = new Cnci(host, options, await chooseMeshKind(host.mode, options));
       try {
+        await cnci.#watcher.start();
         await cnci.rebuildTopology();
       } catch (error) {
         await cnci.close();
@@ -190,6 +203,33 @@ export class Cnci {
     return await this.#host.alone('rebuildTopology', parsed, () => this.#rebuild());
   }
 
+  /** Compares the kernel, and the servers, with what should be there, and changes nothing. */
+  async audit(options?: CallOptionsInput): Promise<CnciReport> {
+    const parsed = parseCallOptions(options, 'audit');
+    return await this.#host.call('audit', parsed, async () =>
+      reportOf(this.#table, await audit(this.#parts)),
+    );
+  }
+
+  /**
+   * Rebuilds, then mends what is safe to mend: bridges that lost tunnels still name are made again, and
+   * tunnels that somebody deleted while this process lived.
+   */
+  async repair(options?: CallOptionsInput): Promise<CnciRepairReport> {
+    const parsed = parseCallOptions(options, 'repair');
+    return await this.#host.alone('repair', parsed, (call) => this.#repair(call));
+  }
+
+  /**
+   * What others do to the links of this concentrator, and what becomes of its DHCP servers, from now on,
+   * until the signal fires, the loop over it ends, or it is closed. With `heal`, what is out of order is
+   * mended as {@link repair} would, also what was so before.
+   */
+  watch(options?: WatchOptionsInput): AsyncGenerator<CnciEvent, void, undefined> {
+    this.#host.refuseIfClosed('watch');
+    return this.#watcher.watch(parseWatchOptions(options));
+  }
+
   /**
    * Ends the DHCP servers and deletes every link of this concentrator, goes on past errors and reports
    * them.
@@ -198,8 +238,11 @@ export class Cnci {
     const parsed = parseCallOptions(options, 'shutdown');
     return await this.#host.alone('shutdown', parsed, async () => {
       const dhcpError = await this.#endServers();
+      // From here on it is us who delete.
+      this.#table.links.clear();
       const report = await resetLinks(this.#host, 'shutdown', (row) => isCnciLink(row.alias));
       await this.#rebuild();
+      this.#table.forgetAllLost();
       return Object.freeze({ ...report, ...(dhcpError !== undefined && { dhcpError }) });
     });
   }
@@ -236,19 +279,9 @@ export class Cnci {
 
   /** The topology at this moment: plain, frozen data. */
   topology(): CnciTopology {
-    const { linkName, address, mtu } = this.#host.computeLink;
-    const { mesh } = this.#table;
     const served = this.#dhcp?.status();
-    return Object.freeze({
-      type: 'cnci',
-      id: this.id,
-      tenantId: this.#tenantId,
-      mode: this.mode,
-      computeLink: Object.freeze({ linkName, address, mtu }),
-      subnets: Object.freeze([...this.#table.all()].map((entry) => viewOf(entry, served))),
-      ...(mesh !== undefined && { mesh: meshView(mesh) }),
-      findings: this.#findings,
-    });
+    const { tenantId } = this;
+    return takeSnapshot(this.#host, this.#table, { tenantId, findings: this.#findings, served });
   }
 
   /** Waits until everything given up so far has left the kernel. */
@@ -259,6 +292,7 @@ export class Cnci {
 
   /** Waits for what runs, refuses what is new, and leaves the kernel's state and the servers as they are. */
   close(): Promise<void> {
+    this.#watcher.close();
     return this.#host.close(() => this.#dhcp?.close() ?? Promise.resolve());
   }
 
@@ -267,21 +301,38 @@ export class Cnci {
   }
 
   async #rebuild(): Promise<CnciReport> {
-    const view = rebuildCnci(await this.#host.links());
-    const remotes = await this.#readRemotes();
-    this.#table.replace(view, (ifIndex) => remotes.get(ifIndex) ?? []);
-    this.#host.anchor.adopt(view.anchors);
-    await this.#mesh.adopt(view.mesh);
-    const unserved = (await this.#dhcp?.ensureAll([...this.#table.all()])) ?? [];
-    this.#findings = Object.freeze([...view.findings, ...unserved]);
-    let tunnels = 0;
-    for (const entry of this.#table.all()) tunnels += entry.tunnels.size + entry.remotes.size;
-    return Object.freeze({
-      subnets: view.subnets.size,
-      tunnels,
-      neighbours: this.#table.mesh?.neighbours.size ?? 0,
-      findings: this.#findings,
-    });
+    this.#findings = await rebuild(this.#parts);
+    return reportOf(this.#table, this.#findings);
+  }
+
+  async #repair(
+    call: Call,
+    isMeant: (finding: Finding) => boolean = () => true,
+  ): Promise<CnciRepairReport> {
+    const { findings } = await this.#rebuild();
+    const repairer = new CnciRepairer(this.#parts, this.#subnets, call);
+    const report = await repairer.run(findings.filter(isMeant));
+    await this.#rebuild();
+    return report;
+  }
+
+  #healing(): HealSource {
+    return {
+      findings: async () => (await this.audit()).findings,
+      mend: async (isDue) => {
+        const report = await this.#host.alone('heal', {}, (call) => this.#repair(call, isDue));
+        if (report.repaired.length > 0) this.#watcher.tell({ ...report, type: 'healed' });
+        return report;
+      },
+      tenantOf: () => this.#tenantId,
+    };
+  }
+
+  #onDhcp(event: DhcpEvent): void {
+    const { subnet } = event;
+    const news = { type: 'dhcp', state: event.type, subnet, tenantId: this.#tenantId } as const;
+    const more = event.type === 'failed' ? { error: event.error } : { pid: event.pid };
+    this.#watcher.tell(Object.freeze({ ...news, ...more }));
   }
 
   async #endServers(): Promise<LibsnnetError | undefined> {
@@ -329,16 +380,6 @@ export class Cnci {
     const known = [...links, this.#table.mesh?.link, ...this.#host.physical.compute];
     return known.find((link) => link?.ifIndex === ifIndex)?.linkName;
   }
-
-  // The all-zero entries of VXLAN devices: one for each compute node.
-  async #readRemotes(): Promise<Map<number, string[]>> {
-    const remotes = new Map<number, string[]>();
-    for (const { ifindex, lladdr, address } of await this.#host.kernel.forwardingEntries()) {
-      if (lladdr !== ANY_MAC || address === undefined) continue;
-      remotes.set(ifindex, [...(remotes.get(ifindex) ?? []), address]);
-    }
-    return remotes;
-  }
 }
 
 /** Opens a concentrator with hooks that only tests use. @internal */
@@ -351,43 +392,4 @@ async function chooseMeshKind(mode: TunnelKind, options: CnciOptions): Promise<M
   if (options.meshMode !== 'auto') return options.meshMode;
   if (mode !== 'geneve') return mode;
   return (await probe()).linkKinds.gre ? 'gre' : 'vxlan';
-}
-
-// A compute node in the same namespace has its own.
-function isCnciLink(alias: string): boolean {
-  const type = parseAlias(alias)?.type;
-  return type === 'cnci-bridge' || type === 'cnci-tunnel' || type === 'mesh' || type === 'anchor';
-}
-
-function viewOf(
-  entry: CnciSubnet,
-  served: ReadonlyMap<string, DhcpStatus> | undefined,
-): CnciSubnetTopology {
-  const tunnels = [
-    ...[...entry.tunnels].map(([cnIp, tunnel]) => tunnelView(cnIp, tunnel)),
-    ...[...entry.remotes].flatMap((cnIp) =>
-      entry.vxlan === undefined ? [] : [tunnelView(cnIp, entry.vxlan)],
-    ),
-  ];
-  const { bridge } = entry;
-  const pid = served?.get(entry.subnet)?.pid;
-  return Object.freeze({
-    subnet: entry.subnet,
-    ...(pid !== undefined && { dhcp: Object.freeze({ pid }) }),
-    gateway: gatewayOf(entry.subnet),
-    ...(bridge !== undefined && {
-      bridge: Object.freeze({
-        linkName: bridge.linkName,
-        ifIndex: bridge.ifIndex,
-        mtu: bridge.mtu,
-        mac: bridge.mac,
-      }),
-    }),
-    tunnels: Object.freeze(tunnels),
-  });
-}
-
-function tunnelView(cnIp: string, tunnel: KnownTunnel): CnciSubnetTopology['tunnels'][number] {
-  const { kind, linkName, ifIndex, key } = tunnel;
-  return Object.freeze({ kind, cnIp, linkName, ifIndex, ...(key !== undefined && { key }) });
 }

@@ -1,7 +1,6 @@
 import { DhcpServers } from '../dhcp';
-import type { DhcpStatus, HostInput, Lease } from '../dhcp';
+import type { DhcpEvent, DhcpStatus, HostInput, Lease } from '../dhcp';
 import { APIError, isLibsnnetError } from '../errors';
-import type { LibsnnetError } from '../errors';
 import type { Host } from '../host';
 import { gatewayOf } from '../model';
 import type { DhcpChoice } from '../model';
@@ -15,12 +14,14 @@ import type { CnciSubnet } from './table';
 export class SubnetDhcp {
   readonly #host: Host;
   readonly #choice: DhcpChoice;
+  readonly #onEvent: (event: DhcpEvent) => void;
   #opening: Promise<DhcpServers> | undefined;
   #servers: DhcpServers | undefined;
 
-  constructor(host: Host, choice: DhcpChoice) {
+  constructor(host: Host, choice: DhcpChoice, onEvent: (event: DhcpEvent) => void) {
     this.#host = host;
     this.#choice = choice;
+    this.#onEvent = onEvent;
   }
 
   /** Sees to it that a subnet with a bridge is served, as its tunnels are now. */
@@ -48,11 +49,21 @@ export class SubnetDhcp {
           return undefined;
         } catch (error) {
           if (!isLibsnnetError(error)) throw error;
-          return notServed(entry, error);
+          return notServed(entry, error.message);
         }
       }),
     );
     return outcomes.filter((finding) => finding !== undefined);
+  }
+
+  /** Subnets with a bridge whose server does not run. */
+  unserved(entries: Iterable<CnciSubnet>): Finding[] {
+    const served = this.status();
+    return [...entries].flatMap((entry) =>
+      entry.bridge === undefined || served.get(entry.subnet)?.pid !== undefined
+        ? []
+        : [notServed(entry, 'its server does not run')],
+    );
   }
 
   async setHosts(hosts: readonly HostInput[]): Promise<void> {
@@ -105,6 +116,7 @@ export class SubnetDhcp {
       ...this.#choice,
       owner: this.#host.options.id,
       logger: this.#host.logger,
+      onEvent: this.#onEvent,
     });
     try {
       this.#servers = await this.#opening;
@@ -125,12 +137,12 @@ export async function inTheNameOf<T>(operation: string, work: Promise<T>): Promi
   }
 }
 
-function notServed({ subnet, bridge }: CnciSubnet, error: LibsnnetError): Finding {
+function notServed({ subnet, bridge }: CnciSubnet, why: string): Finding {
   return {
     type: 'no-dhcp',
-    text: `${subnet} has neither DHCP nor DNS: ${error.message}`,
+    text: `${subnet} has neither DHCP nor DNS: ${why}`,
     subnet,
-    remedy: 'none',
+    remedy: 'remake',
     ...(bridge !== undefined && {
       link: { linkName: bridge.linkName, ifIndex: bridge.ifIndex, alias: bridge.alias },
     }),

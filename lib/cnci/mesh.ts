@@ -35,8 +35,8 @@ export class Mesh {
     const present = await readMesh(this.#host);
     call.check();
     const update = this.#plan(neighborhood, present);
-    if (update.plan.steps.length > 0) await this.#host.kernel.run(update.plan);
-    this.#keep(update.state);
+    await this.#run(update, present);
+    this.#table.mesh = update.state;
     return reportOf(update, present);
   }
 
@@ -47,7 +47,7 @@ export class Mesh {
 
   /** Takes over what a dump of links showed. */
   async adopt(link: MeshState['link'] | undefined): Promise<void> {
-    this.#keep(link === undefined ? undefined : await readMeshOf(this.#host, link));
+    this.#table.mesh = link === undefined ? undefined : await readMeshOf(this.#host, link);
   }
 
   /** What contradicts itself, or what there is, is refused. */
@@ -67,9 +67,19 @@ export class Mesh {
     return planMesh(this.#host, { ...this.#settings, neighborhood }, present);
   }
 
-  #keep(state: MeshState | undefined): void {
-    this.#table.mesh = state;
-    this.#host.anchor.update(this.#table.countVxlan());
+  async #run({ plan, state, madeLink }: MeshUpdate, present: MeshState | undefined): Promise<void> {
+    if (plan.steps.length === 0) return;
+    const { links } = this.#table;
+    const changing = [present?.link, madeLink ? state.link : undefined];
+    links.expect(changing);
+    try {
+      await this.#host.kernel.run(plan);
+    } catch (error) {
+      links.release(changing);
+      this.#table.mesh = present;
+      throw error;
+    }
+    links.release([present?.link]);
   }
 
   #taken(): { readonly network: Ipv4Cidr; readonly what: string }[] {

@@ -16,6 +16,7 @@ export interface SubnetAddition {
   readonly bridge: KnownLink;
   readonly tunnel: KnownTunnel;
   readonly madeBridge: boolean;
+  readonly madeTunnel: boolean;
 }
 
 /** Plans a compute node's tunnel, and the subnet's bridge with its gateway address where it lacks. */
@@ -39,7 +40,29 @@ export function planAddition(
     bridge,
     tunnel,
     madeBridge: made !== undefined,
+    madeTunnel: shared === undefined,
   };
+}
+
+/** Plans a bridge in place of one that somebody took, with the tunnels that it had. */
+export function planRegain(
+  host: PlanningHost,
+  entry: CnciSubnet,
+): { readonly plan: Plan; readonly bridge: KnownLink } {
+  const [first] = entry.allTunnels;
+  const made = planGateway(host, first?.kind ?? 'vxlan', entry.subnet);
+  const ports = entry.allTunnels.map((tunnel): Step => ({
+    ...planPort(tunnel, made.bridge.ifIndex),
+    tolerate: ['ENODEV'],
+  }));
+  const plan = makePlan('regainBridge', [...made.links, ...ports, ...made.settings]);
+  return { plan, bridge: made.bridge };
+}
+
+/** Plans what makes a tunnel a port of its subnet's bridge again, and lets it come up. */
+export function planPort({ ifIndex, kind }: KnownTunnel, master: number): Step {
+  const hairpin = kind === 'vxlan' && { hairpin: true };
+  return { op: 'link.set', ifindex: ifIndex, master, up: true, ...hairpin };
 }
 
 /** Plans the end of a compute node's tunnel; the bridge stays. */

@@ -6,19 +6,20 @@ import {
   containsAddress,
   gatewayOf,
   networkAddress,
+  parseRemoteSubnet,
   tryParseIpv4Cidr,
 } from '../model';
 import type { Ipv4Cidr, RemoteSubnetConfig, TunnelKind } from '../model';
 import { makePlan } from '../plan';
 import type { Plan } from '../plan';
-import type { KnownTunnel } from '../topology';
+import type { KnownLink, KnownTunnel } from '../topology';
 import { inTheNameOf } from './dhcp';
 import type { SubnetDhcp } from './dhcp';
-import { planAddition, planRemoval } from './plan-subnet';
+import { planAddition, planRegain, planRemoval } from './plan-subnet';
 import type { SubnetAddition } from './plan-subnet';
 import type { RemoteSubnet, RemovedSubnet } from './results';
 import { CnciSubnet } from './table';
-import type { CnciTable } from './table';
+import type { CnciTable, LostTunnel } from './table';
 
 const ADD = 'addRemoteSubnet';
 
@@ -66,10 +67,11 @@ export class RemoteSubnets {
         return present(config, entry.bridge.linkName, known, { bridge: false, tunnel: false });
       }
       this.#checkIsFree(kind, config, entry);
+      await this.regain(entry);
       const addition = planAddition(this.#host, kind, config, entry);
-      await this.#host.kernel.run(addition.plan);
-      this.#fold(entry, config, addition);
+      await this.#make(entry, config, addition);
       try {
+        call.check();
         await this.#serve(entry, call);
       } catch (error) {
         await this.#takeBack(entry, config, addition, error);
@@ -81,14 +83,68 @@ export class RemoteSubnets {
   }
 
   async remove(config: RemoteSubnetConfig, call: Call): Promise<RemovedSubnet> {
+    this.#table.forgetLost(config.subnet, config.cnIp);
     if (this.#table.get(config.subnet) === undefined) return Object.freeze({ removed: false });
     return await this.#inTurn(config, call, async (entry) => {
       const known = entry.tunnelTo(config.cnIp);
       if (known === undefined) return Object.freeze({ removed: false });
-      await this.#host.kernel.run(planRemoval(this.#host, entry, config.cnIp));
-      this.#forget(entry, config);
+      await this.#remove(entry, config, known);
       return Object.freeze({ removed: true });
     });
+  }
+
+  /** Makes the bridge that somebody took from its tunnels. */
+  async regain(entry: CnciSubnet): Promise<void> {
+    if (entry.bridge !== undefined || entry.allTunnels.length === 0) return;
+    const { plan, bridge } = planRegain(this.#host, entry);
+    await this.#expecting([bridge], plan);
+    this.#table.setBridge(entry, bridge);
+  }
+
+  /** Makes a tunnel that somebody deleted. */
+  async restore({ subnet, cnIp, kind, key }: LostTunnel, call: Call): Promise<void> {
+    const config = parseRemoteSubnet({ subnet, cnIp, subnetKey: key, mode: kind }, 'repair');
+    await this.add(config, call);
+  }
+
+  async #make(
+    entry: CnciSubnet,
+    { cnIp }: RemoteSubnetConfig,
+    { plan, bridge, tunnel, madeBridge, madeTunnel }: SubnetAddition,
+  ): Promise<void> {
+    await this.#expecting([madeBridge && bridge, madeTunnel && tunnel], plan);
+    if (madeBridge) this.#table.setBridge(entry, bridge);
+    this.#table.setTunnel(entry, cnIp, tunnel);
+  }
+
+  async #remove(
+    entry: CnciSubnet,
+    { cnIp }: RemoteSubnetConfig,
+    tunnel: KnownTunnel,
+  ): Promise<void> {
+    const isShared = tunnel.kind === 'vxlan' && entry.remotes.size > 1;
+    try {
+      const plan = planRemoval(this.#host, entry, cnIp);
+      await this.#expecting([!isShared && tunnel], plan);
+    } catch (error) {
+      // It may be there still.
+      this.#table.setTunnel(entry, cnIp, tunnel);
+      throw error;
+    }
+    if (!isShared) this.#table.links.release([tunnel]);
+    this.#table.removeTunnel(entry, cnIp);
+  }
+
+  /** Runs a plan that makes or deletes these links: what happens to them meanwhile is our own doing. */
+  async #expecting(links: readonly (KnownLink | false)[], plan: Plan): Promise<void> {
+    const own = links.filter((link) => link !== false);
+    this.#table.links.expect(own);
+    try {
+      await this.#host.kernel.run(plan);
+    } catch (error) {
+      this.#table.links.release(own);
+      throw error;
+    }
   }
 
   async #serve(entry: CnciSubnet, call: Call): Promise<void> {
@@ -105,11 +161,12 @@ export class RemoteSubnets {
     const { bridge } = addition;
     try {
       if (addition.madeBridge) await this.#dhcp?.stop(entry.subnet);
-      await this.#host.kernel.run(planRemoval(this.#host, entry, config.cnIp));
-      this.#forget(entry, config);
+      await this.#remove(entry, config, addition.tunnel);
       if (!addition.madeBridge) return;
-      await this.#host.kernel.run(makePlan(ADD, [planDeletion(this.#host.chooser, [bridge], [])]));
-      entry.bridge = undefined;
+      const plan = makePlan(ADD, [planDeletion(this.#host.chooser, [bridge], [])]);
+      await this.#expecting([bridge], plan);
+      this.#table.links.release([bridge]);
+      this.#table.setBridge(entry, undefined);
     } catch (error) {
       if (!isLibsnnetError(error)) throw error;
       throw new FatalError('SNNET_ROLLBACK_FAILED', {
@@ -127,7 +184,8 @@ export class RemoteSubnets {
     body: (entry: CnciSubnet) => Promise<T>,
   ): Promise<T> {
     const entry = this.#table.obtain(config.subnet);
-    const turn = entry.queue.then(async () => {
+    entry.callers += 1;
+    const work = async (): Promise<T> => {
       // Who gave up while waiting changes nothing.
       call.check();
       const leave = await this.#host.enter();
@@ -136,29 +194,15 @@ export class RemoteSubnets {
         return await body(entry);
       } finally {
         leave();
-        this.#table.drop(entry);
       }
+    };
+    const turn = entry.queue.then(work).finally(() => {
+      // Those who wait for their turn mean this very entry.
+      entry.callers -= 1;
+      this.#table.drop(entry);
     });
     entry.queue = this.#host.track(turn).catch(() => undefined);
     return await call.until(turn);
-  }
-
-  #fold(entry: CnciSubnet, config: RemoteSubnetConfig, addition: SubnetAddition): void {
-    entry.bridge = addition.bridge;
-    if (addition.tunnel.kind === 'vxlan') {
-      entry.vxlan = addition.tunnel;
-      entry.remotes.add(config.cnIp);
-      this.#host.anchor.update(this.#table.countVxlan());
-    } else {
-      entry.tunnels.set(config.cnIp, addition.tunnel);
-    }
-  }
-
-  #forget(entry: CnciSubnet, { cnIp }: RemoteSubnetConfig): void {
-    entry.tunnels.delete(cnIp);
-    entry.remotes.delete(cnIp);
-    if (entry.remotes.size === 0) entry.vxlan = undefined;
-    this.#host.anchor.update(this.#table.countVxlan());
   }
 
   /** Refuses a key that the kernel, or this subnet's tunnel, has for something else. */

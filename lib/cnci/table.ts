@@ -1,5 +1,7 @@
-import type { Ipv4Address, Ipv4Cidr } from '../model';
+import type { Host } from '../host';
+import type { Ipv4Address, Ipv4Cidr, TunnelKind } from '../model';
 import type { CnciView, KnownLink, KnownTunnel } from '../topology';
+import type { LinkIndex } from '../watch';
 import type { MeshState } from './mesh-state';
 
 /** One subnet of the tenant on this concentrator. */
@@ -13,6 +15,8 @@ export class CnciSubnet {
   readonly remotes = new Set<string>();
   /** Calls for one subnet follow each other. */
   queue: Promise<unknown> = Promise.resolve();
+  /** Calls that hold on to it: it is not forgotten meanwhile. */
+  callers = 0;
 
   constructor(subnet: Ipv4Cidr) {
     this.subnet = subnet;
@@ -22,15 +26,51 @@ export class CnciSubnet {
   tunnelTo(cnIp: Ipv4Address): KnownTunnel | undefined {
     return this.tunnels.get(cnIp) ?? (this.remotes.has(cnIp) ? this.vxlan : undefined);
   }
+
+  get allTunnels(): readonly KnownTunnel[] {
+    return [...this.tunnels.values(), ...(this.vxlan === undefined ? [] : [this.vxlan])];
+  }
+}
+
+/** A tunnel that somebody else deleted: of it the kernel knows nothing any more. */
+export interface LostTunnel {
+  readonly subnet: Ipv4Cidr;
+  readonly cnIp: string;
+  readonly kind: TunnelKind;
+  readonly key: number;
 }
 
 /** The subnets of a concentrator, by CIDR. */
 export class CnciTable {
+  readonly links: LinkIndex;
+  readonly #host: Pick<Host, 'anchor'>;
+  readonly #tenantId: string;
   readonly #subnets = new Map<string, CnciSubnet>();
-  /** The mesh among the tenant's concentrators, as it was read or made last. */
-  mesh: MeshState | undefined;
+  readonly #lost = new Map<string, LostTunnel>();
+  #mesh: MeshState | undefined;
 
-  get(subnet: Ipv4Cidr): CnciSubnet | undefined {
+  constructor(host: Pick<Host, 'anchor'>, links: LinkIndex, tenantId: string) {
+    this.#host = host;
+    this.links = links;
+    this.#tenantId = tenantId;
+  }
+
+  /** The mesh among the tenant's concentrators, as it was read or made last. */
+  get mesh(): MeshState | undefined {
+    return this.#mesh;
+  }
+
+  set mesh(state: MeshState | undefined) {
+    this.#mesh = state;
+    if (state !== undefined) {
+      this.#own(state.link, undefined, () => {
+        if (this.#mesh === state) this.mesh = undefined;
+      });
+    }
+    this.#count();
+  }
+
+  get(subnet: string): CnciSubnet | undefined {
     return this.#subnets.get(subnet);
   }
 
@@ -48,9 +88,70 @@ export class CnciTable {
 
   /** Forgets a subnet of which nothing was made. */
   drop(entry: CnciSubnet): void {
-    if (entry.bridge === undefined && entry.tunnels.size === 0 && entry.vxlan === undefined) {
-      this.#subnets.delete(entry.subnet);
+    if (entry.callers > 0 || entry.bridge !== undefined || entry.allTunnels.length > 0) return;
+    if (this.#subnets.get(entry.subnet) === entry) this.#subnets.delete(entry.subnet);
+  }
+
+  setBridge(entry: CnciSubnet, bridge: KnownLink | undefined): void {
+    entry.bridge = bridge;
+    if (bridge === undefined) return;
+    this.#own(bridge, entry, () => {
+      if (entry.bridge !== bridge) return;
+      entry.bridge = undefined;
+      this.drop(entry);
+    });
+  }
+
+  /** Notes that a compute node is reached by a tunnel; on VXLAN others are by the same. */
+  setTunnel(entry: CnciSubnet, cnIp: string, tunnel: KnownTunnel): void {
+    this.#lost.delete(lostKey(entry.subnet, cnIp));
+    if (tunnel.kind === 'vxlan') {
+      entry.remotes.add(cnIp);
+      this.setVxlan(entry, tunnel);
+      return;
     }
+    entry.tunnels.set(cnIp, tunnel);
+    this.#own(tunnel, entry, () => {
+      if (entry.tunnels.get(cnIp) !== tunnel) return;
+      this.#lose(entry, cnIp, tunnel);
+      entry.tunnels.delete(cnIp);
+      this.drop(entry);
+    });
+  }
+
+  setVxlan(entry: CnciSubnet, vxlan: KnownTunnel): void {
+    entry.vxlan = vxlan;
+    this.#count();
+    this.#own(vxlan, entry, () => {
+      if (entry.vxlan !== vxlan) return;
+      for (const cnIp of entry.remotes) this.#lose(entry, cnIp, vxlan);
+      entry.remotes.clear();
+      entry.vxlan = undefined;
+      this.#count();
+      this.drop(entry);
+    });
+  }
+
+  /** A compute node is reached no longer, as somebody asked for. */
+  removeTunnel(entry: CnciSubnet, cnIp: string): void {
+    this.forgetLost(entry.subnet, cnIp);
+    entry.tunnels.delete(cnIp);
+    entry.remotes.delete(cnIp);
+    if (entry.remotes.size === 0) entry.vxlan = undefined;
+    this.#count();
+  }
+
+  get lost(): Iterable<LostTunnel> {
+    return this.#lost.values();
+  }
+
+  forgetLost(subnet: string, cnIp: string): void {
+    this.#lost.delete(lostKey(subnet, cnIp));
+  }
+
+  /** Forgets what others deleted: nobody wants it back. */
+  forgetAllLost(): void {
+    this.#lost.clear();
   }
 
   /** Devices that keep the kernel's socket in use. */
@@ -62,14 +163,47 @@ export class CnciTable {
 
   /** Replaces everything by what a dump showed. */
   replace(view: CnciView, remotesOf: (ifIndex: number) => Iterable<string>): void {
+    // Our own calls are over by now: what has gone, others took, whether that was heard or not.
+    for (const entry of this.#subnets.values()) this.#loseAll(entry);
     this.#subnets.clear();
     for (const found of view.subnets.values()) {
       const entry = this.obtain(found.subnet as Ipv4Cidr);
-      entry.bridge = found.bridge;
-      entry.vxlan = found.vxlan;
-      for (const [cnIp, tunnel] of found.tunnels) entry.tunnels.set(cnIp, tunnel);
+      this.setBridge(entry, found.bridge);
+      for (const [cnIp, tunnel] of found.tunnels) this.setTunnel(entry, cnIp, tunnel);
       if (found.vxlan === undefined) continue;
-      for (const remote of remotesOf(found.vxlan.ifIndex)) entry.remotes.add(remote);
+      this.setVxlan(entry, found.vxlan);
+      for (const remote of remotesOf(found.vxlan.ifIndex)) {
+        this.setTunnel(entry, remote, found.vxlan);
+      }
     }
   }
+
+  #loseAll(entry: CnciSubnet): void {
+    for (const [cnIp, tunnel] of entry.tunnels) this.#lose(entry, cnIp, tunnel);
+    for (const cnIp of entry.remotes) {
+      if (entry.vxlan !== undefined) this.#lose(entry, cnIp, entry.vxlan);
+    }
+  }
+
+  #lose({ subnet }: CnciSubnet, cnIp: string, { kind, key }: KnownTunnel): void {
+    if (key !== undefined) this.#lost.set(lostKey(subnet, cnIp), { subnet, cnIp, kind, key });
+  }
+
+  #count(): void {
+    this.#host.anchor.update(this.countVxlan());
+  }
+
+  // A bridge is no port, nor is the mesh.
+  #own(link: KnownLink, entry: CnciSubnet | undefined, forget: () => void): void {
+    this.links.own(link, {
+      ...(entry !== undefined && { scope: entry.subnet }),
+      tenantId: this.#tenantId,
+      masterOf: () => (entry?.bridge === link ? undefined : entry?.bridge?.ifIndex),
+      forget,
+    });
+  }
+}
+
+function lostKey(subnet: string, cnIp: string): string {
+  return `${subnet} ${cnIp}`;
 }

@@ -8,7 +8,7 @@ import { makePlan } from '../plan';
 import type { Plan } from '../plan';
 import { identityKey } from '../topology';
 import type { KnownLink } from '../topology';
-import type { LinkIndex } from './link-index';
+import type { LinkIndex } from '../watch';
 import { CnciVnic } from './vnic';
 
 /** What `createCnciVnic` gives. */

@@ -9,6 +9,7 @@ import {
   parseRepointConfig,
   parseVnicConfig,
   parseVnicRef,
+  parseWatchOptions,
   refuse,
 } from '../model';
 import type {
@@ -19,24 +20,26 @@ import type {
   RepointConfigInput,
   TunnelKind,
   VnicConfigInput,
+  WatchOptionsInput,
 } from '../model';
 import { dryRunOf } from '../plan';
 import type { DryRun, Plan } from '../plan';
 import { ComputeNodeReader } from '../topology';
 import type { ComputeNodeView, Finding } from '../topology';
+import { LinkIndex, Watcher } from '../watch';
+import type { HealSource } from '../watch';
 import { checkKey } from './checks';
 import { CnciVnics } from './cnci-vnics';
 import type { CreatedCnciVnic, DestroyedCnciVnic } from './cnci-vnics';
 import { VnicCreator } from './create-vnic';
 import { VnicDestroyer } from './destroy-vnic';
-import { LinkIndex } from './link-index';
 import { isComputeNodeLink, rebuild, reportOf } from './maintenance';
 import type { Database, RebuildReport } from './maintenance';
 import { findNamedVnics } from './named-vnics';
 import type { NamedVnic } from './named-vnics';
 import { planVnicConfirmation, planVnicCreation, planVnicDestruction } from './plan-vnic';
 import { Repairer } from './repair';
-import type { RepairOptions, RepairReport } from './repair';
+import type { HealedEvent, NodeEvent, RepairOptions, RepairReport } from './repair';
 import { Repointer } from './repoint';
 import type { RepointReport } from './repoint';
 import type { CreatedVnic, DestroyedVnic } from './results';
@@ -44,8 +47,6 @@ import { takeSnapshot } from './snapshot';
 import type { NodeTopology } from './snapshot';
 import { Subnet, SubnetTable } from './subnet';
 import { SubnetMender } from './subnet-mender';
-import { Watcher } from './watcher';
-import type { NodeEvent } from './watcher';
 
 /** Operations that can be planned without being done, with what they take. */
 export interface PlannableOperations {
@@ -74,7 +75,7 @@ export class ComputeNode {
   readonly #destroyer: VnicDestroyer;
   readonly #cnciVnics: CnciVnics;
   readonly #repointer: Repointer;
-  readonly #watcher: Watcher;
+  readonly #watcher: Watcher<HealedEvent>;
   #findings: readonly Finding[] = [];
 
   private constructor(host: Host) {
@@ -87,7 +88,8 @@ export class ComputeNode {
     this.#creator = new VnicCreator(host, this.#subnets, this.#mender);
     this.#destroyer = new VnicDestroyer(host, this.#subnets);
     this.#repointer = new Repointer(host, this.#subnets);
-    this.#watcher = new Watcher(host, links, () => this.dbRebuild());
+    const readAgain = (): Promise<unknown> => this.dbRebuild();
+    this.#watcher = new Watcher(host, { links, readAgain, healing: this.#healing() });
   }
 
   /**
@@ -227,12 +229,7 @@ export class ComputeNode {
   /** Rebuilds, then mends what is safe to mend; deliver the events that it returns. */
   async repair(repairs: RepairOptions = {}, options?: CallOptionsInput): Promise<RepairReport> {
     const parsed = parseCallOptions(options, 'repair');
-    return await this.#host.alone('repair', parsed, async () => {
-      const repairer = new Repairer(this.#host, this.#subnets, this.#mender, repairs);
-      const report = await repairer.run(await this.#rebuild());
-      await this.#rebuild();
-      return report;
-    });
+    return await this.#host.alone('repair', parsed, () => this.#repair(repairs));
   }
 
   /**
@@ -272,12 +269,14 @@ export class ComputeNode {
   /**
    * What others do to the links of this node, from now on, until the signal fires, the loop over it
    * ends, or the node is closed. A change is told when it lasts: what is put back at once is none.
+   *
+   * With `heal`, what is out of order is mended as {@link repair} would, also what was so before.
+   * Deliver the events of each `healed` to the concentrator. What a VNIC's deletion took is not brought
+   * back: its workload has lost it. Healing ends with the loop.
    */
-  watch(
-    options: { readonly signal?: AbortSignal } = {},
-  ): AsyncGenerator<NodeEvent, void, undefined> {
+  watch(options?: WatchOptionsInput): AsyncGenerator<NodeEvent, void, undefined> {
     this.#host.refuseIfClosed('watch');
-    return this.#watcher.watch(options.signal);
+    return this.#watcher.watch(parseWatchOptions(options));
   }
 
   /** Waits until everything given up so far has left the kernel. */
@@ -294,6 +293,28 @@ export class ComputeNode {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #repair(
+    repairs: RepairOptions,
+    isMeant?: (finding: Finding) => boolean,
+  ): Promise<RepairReport> {
+    const repairer = new Repairer(this.#host, this.#subnets, this.#mender, repairs);
+    const report = await repairer.run(await this.#rebuild(), isMeant);
+    await this.#rebuild();
+    return report;
+  }
+
+  #healing(): HealSource {
+    return {
+      findings: async () => (await this.audit()).findings,
+      mend: async (isDue) => {
+        const report = await this.#host.alone('heal', {}, () => this.#repair({}, isDue));
+        if (report.repaired.length > 0) this.#watcher.tell({ ...report, type: 'healed' });
+        return report;
+      },
+      tenantOf: (subnet) => this.#subnets.get(subnet)?.scope.ids?.tenantId,
+    };
   }
 
   async #rebuild(): Promise<ComputeNodeView> {

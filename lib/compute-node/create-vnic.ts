@@ -207,13 +207,19 @@ export class VnicCreator {
       if (isLast && entry.work !== undefined && subnet.transition === undefined) {
         this.#subnets.hold(subnet, entry.work.ended());
       }
-      try {
-        await demolish({ host: this.#host, subnets: this.#subnets }, subnet, entry, isLast);
-      } catch (error) {
-        this.#host.logger.error('what was made for a call that was aborted stayed', { error });
-      }
+      await this.#demolish(subnet, entry, isLast);
     }
     release(entry);
+  }
+
+  async #demolish(subnet: Subnet, entry: VnicEntry, isLast: boolean): Promise<void> {
+    try {
+      await demolish({ host: this.#host, subnets: this.#subnets }, subnet, entry, isLast);
+    } catch (error) {
+      this.#host.logger.error('what was made for a call that was aborted stayed', { error });
+      // A stranger may have the bridge or the tunnel by now: the VNIC is still ours alone to take.
+      if (isLast) await this.#demolish(subnet, entry, false);
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import { makePlan } from '../plan';
 import { ComputeNodeReader } from '../topology';
 import type { ComputeNodeView, Finding, KnownLink } from '../topology';
 import type { CnciVnics } from './cnci-vnics';
-import type { LinkIndex } from './link-index';
+import type { LinkIndex } from '../watch';
 import type { SubnetTable } from './subnet';
 
 /** What `dbRebuild` and `audit` found. */
@@ -31,7 +31,7 @@ export async function rebuild(host: Host, database: Database): Promise<ComputeNo
   links.record();
   try {
     const view = await host.read(new ComputeNodeReader());
-    links.clear();
+    links.supersede((ifIndex) => view.present.has(ifIndex));
     host.anchor.adopt(view.anchors);
     subnets.replace(view);
     cnciVnics.replace(view.cnciVnics);

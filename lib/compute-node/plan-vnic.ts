@@ -86,7 +86,7 @@ export function planVnicConfirmation(
 ): SubnetCompletion {
   const { links, settings, ...subnet } = planMissing(host, config, parts);
   const port = { ifIndex: vnic.ifIndex, mac: config.vnicMac };
-  const steps = [...links, ...attach(host, port, subnet.bridge.ifIndex), ...settings];
+  const steps = [...links, ...planAttachment(host, port, subnet.bridge.ifIndex), ...settings];
   return { ...subnet, plan: makePlan('createVnic', steps) };
 }
 
@@ -173,8 +173,11 @@ function pin(host: PlanningHost, mac: string | undefined, ifindex: number): FdbS
   return host.mode !== 'vxlan' || mac === undefined ? [] : [{ op: 'fdb.add', ifindex, mac }];
 }
 
-// A link that is a port already stays one; what it was pinned to goes with a port that it no longer is.
-function attach(
+/**
+ * Plans what makes a link a port. One that is a port already stays one; what it was pinned to goes with
+ * a port that it no longer is.
+ */
+export function planAttachment(
   host: PlanningHost,
   port: { readonly ifIndex: number; readonly mac: string | undefined },
   master: number,
@@ -194,7 +197,7 @@ function reattach(host: PlanningHost, parts: SubnetParts, master: number): Step[
   for (const { status, known, config } of parts.vnics.values()) {
     if (status !== 'ready' || known === undefined) continue;
     const mac = config?.vnicMac ?? known.peerMac;
-    steps.push(...attach(host, { ifIndex: known.ifIndex, mac }, master));
+    steps.push(...planAttachment(host, { ifIndex: known.ifIndex, mac }, master));
   }
   return steps.map((step) => ({ ...step, tolerate: [...(step.tolerate ?? []), 'ENODEV'] }));
 }

@@ -8,8 +8,10 @@ import { makePlan } from '../plan';
 import type { Step } from '../plan';
 import { identityKey } from '../topology';
 import type { ComputeNodeView, Finding, SubnetView } from '../topology';
+import type { WatchEvent } from '../watch';
 import type { TunnelEvent } from './events';
 import { planMove } from './plan-repoint';
+import { planAttachment } from './plan-vnic';
 import type { SubnetTable } from './subnet';
 import type { SubnetMender } from './subnet-mender';
 
@@ -32,6 +34,14 @@ export interface RepairReport {
   readonly left: readonly { readonly finding: Finding; readonly reason: string }[];
   readonly events: readonly RepairEvent[];
 }
+
+/** What a watcher mended by itself; deliver the events. */
+export interface HealedEvent extends RepairReport {
+  readonly type: 'healed';
+}
+
+/** What `ComputeNode.watch` tells. */
+export type NodeEvent = WatchEvent | HealedEvent;
 
 export interface RepairOptions {
   /** Keys of subnets whose tunnel is to be remade, by the subnet's identity: the kernel forgot them with the tunnel. */
@@ -68,6 +78,8 @@ export class Repairer {
   readonly #mender: SubnetMender;
   readonly #keys: ReadonlyMap<string, TunnelKey>;
   readonly #events: RepairEvent[] = [];
+  /** Links that this repair removed: what else was found about them has gone with them. */
+  readonly #removed = new Set<number>();
 
   constructor(host: Host, subnets: SubnetTable, mender: SubnetMender, options: RepairOptions) {
     this.#host = host;
@@ -76,10 +88,14 @@ export class Repairer {
     this.#keys = parseShape(options, 'repair').subnetKeys;
   }
 
-  async run(view: ComputeNodeView): Promise<RepairReport> {
+  /** @param isMeant - Those that are to be mended. Default: all. */
+  async run(
+    view: ComputeNodeView,
+    isMeant: (finding: Finding) => boolean = () => true,
+  ): Promise<RepairReport> {
     const repaired: Finding[] = [];
     const left: { finding: Finding; reason: string }[] = [];
-    for (const finding of view.findings) {
+    for (const finding of view.findings.filter(isMeant)) {
       try {
         const reason = await this.#repair(finding, view);
         if (reason === undefined) repaired.push(finding);
@@ -94,6 +110,7 @@ export class Repairer {
 
   /** The reason why it was left, if it was. */
   async #repair(finding: Finding, view: ComputeNodeView): Promise<string | undefined> {
+    if (this.#removed.has(finding.link?.ifIndex ?? 0)) return undefined;
     const subnet =
       finding.subnet === undefined ? undefined : view.subnets.get(identityKey(finding.subnet));
     switch (finding.remedy) {
@@ -119,7 +136,10 @@ export class Repairer {
     const links = isOrphan ? [subnet.tunnel] : lonely;
     const bridges = isOrphan && subnet.bridge !== undefined ? [subnet.bridge] : [];
     const present = links.filter((link) => link !== undefined);
+    // Until the rebuild that follows what happens to them is our own doing.
+    this.#subnets.links.expect([...present, ...bridges]);
     await this.#run([planDeletion(this.#host.chooser, present, bridges)]);
+    for (const { ifIndex } of [...present, ...bridges]) this.#removed.add(ifIndex);
     if (subnet.tunnel !== undefined && present.includes(subnet.tunnel)) {
       this.#report('tunnel-del', subnet, subnet.tunnel.key);
     }
@@ -148,11 +168,20 @@ export class Repairer {
   async #reattach(finding: Finding, subnet: SubnetView | undefined): Promise<string | undefined> {
     const ifindex = finding.link?.ifIndex;
     if (ifindex === undefined || subnet?.bridge === undefined) return 'its bridge is not there';
-    const isBridge = ifindex === subnet.bridge.ifIndex;
-    await this.#run([
-      { op: 'link.set', ifindex, up: true, ...(!isBridge && { master: subnet.bridge.ifIndex }) },
-    ]);
+    const bridge = subnet.bridge.ifIndex;
+    if (ifindex === bridge) await this.#run([{ op: 'link.set', ifindex, up: true }]);
+    else await this.#run(planAttachment(this.#host, this.#portOf(ifindex, subnet), bridge));
     return undefined;
+  }
+
+  /** A link with the MAC that the bridge is to know behind it, if it is a VNIC's. */
+  #portOf(
+    ifIndex: number,
+    { scope }: SubnetView,
+  ): { readonly ifIndex: number; readonly mac: string | undefined } {
+    const vnics = [...(this.#subnets.get(scope.text)?.vnics.values() ?? [])];
+    const vnic = vnics.find(({ known }) => known?.ifIndex === ifIndex);
+    return { ifIndex, mac: vnic?.config?.vnicMac ?? vnic?.known?.peerMac };
   }
 
   /** Ends what `repointConcentrator` began; the concentrators may not have heard of it. */

@@ -4,7 +4,7 @@ import type { TunnelKind, VnicConfig } from '../model';
 import type { Step } from '../plan';
 import { identityKey } from '../topology';
 import type { ComputeNodeView, KnownLink, KnownTunnel, KnownVnic, SubnetView } from '../topology';
-import type { LinkIndex, LinkOwner } from './link-index';
+import type { LinkIndex, LinkOwner } from '../watch';
 import type { CreatedVnic, DestroyedVnic } from './results';
 
 // Each is a subnet that has gone and whose concentrator was not told; the callers are long away.

@@ -1,7 +1,8 @@
 import type { Kernel } from '../kernel';
+import type { FirewallAction, PublicIp } from '../model';
 import { describePlan, makePlan } from '../plan';
 import type { NftStep, Step } from '../plan';
-import { takeBack, toTransaction } from '../ruleset';
+import { changePublicIps, takeBack, toTransaction } from '../ruleset';
 import type { Change, Edit, Ledger } from '../ruleset';
 import type { FirewallDryRun, FirewallReport } from './results';
 import { findStaleFlows, hasFlows } from './stale-flows';
@@ -98,4 +99,16 @@ export function report(changed: number, unchanged: number, flowsEnded: number): 
 export function dryRun(operation: string, steps: readonly Step[]): FirewallDryRun {
   const plan = makePlan(operation, steps);
   return Object.freeze({ plan, text: describePlan(plan) });
+}
+
+/** What giving or taking public addresses changes; throws for one that is a tenant's or this machine's own. */
+export function planPublicIps(
+  ledger: Ledger,
+  action: FirewallAction,
+  list: readonly PublicIp[],
+  surroundings: Surroundings,
+): Change {
+  const change = changePublicIps(ledger, action, list, surroundings.tenantNetworks(ledger));
+  surroundings.refuseOwn(change.edits);
+  return change;
 }

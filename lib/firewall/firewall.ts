@@ -8,6 +8,7 @@ import {
   parseForwardings,
   parsePortMappings,
   parsePublicIps,
+  parseWatchOptions,
 } from '../model';
 import type {
   CallOptionsInput,
@@ -16,21 +17,23 @@ import type {
   FirewallOptionsInput,
   ForwardingInput,
   PortMappingInput,
-  PublicIp,
   PublicIpInput,
+  WatchOptionsInput,
 } from '../model';
 import { makePlan } from '../plan';
 import type { Step } from '../plan';
-import { changeForwardings, changePorts, changePublicIps, formatState } from '../ruleset';
-import type { Change, Ledger } from '../ruleset';
+import { changeForwardings, changePorts, formatState } from '../ruleset';
+import type { Change } from '../ruleset';
 import { auditFirewall } from './audit';
-import { applyChange, dryRun, endAllFlows, report, stepsFor } from './changes';
+import { applyChange, dryRun, endAllFlows, planPublicIps, report, stepsFor } from './changes';
 import type { Changing } from './changes';
+import { Feeds } from './feeds';
 import { planOpening, refuseHeld, stepsOf } from './opening';
 import type { FirewallHooks, Opening } from './opening';
 import { closePassage, openPassage, readPassage } from './passage';
 import type {
   FirewallDryRun,
+  FirewallEvent,
   FirewallFinding,
   FirewallReport,
   FirewallShutdown,
@@ -65,6 +68,7 @@ export class Firewall {
   readonly #table: FirewallTable;
   readonly #turns: Turns;
   readonly #upkeep: Upkeep;
+  readonly #feeds = new Feeds();
   #isOver = false;
 
   private constructor(
@@ -79,7 +83,10 @@ export class Firewall {
     this.#table = table;
     this.#turns = new Turns(options.timeoutMs);
     const logger = options.logger ?? SILENT_LOGGER;
-    this.#upkeep = new Upkeep({ kernel, table, turns: this.#turns, logger });
+    const report: Feeds['tell'] = (cause, error) => {
+      this.#feeds.tell(cause, error);
+    };
+    this.#upkeep = new Upkeep({ kernel, table, turns: this.#turns, logger, report });
   }
 
   /**
@@ -280,6 +287,17 @@ export class Firewall {
     );
   }
 
+  /**
+   * What others undo, from now on, until the signal fires, the loop over it ends, or it is closed. It is
+   * put right whether anybody watches or not; more slowly where it is undone again and again.
+   */
+  watch(options?: WatchOptionsInput): AsyncGenerator<FirewallEvent, void, undefined> {
+    const { signal } = parseWatchOptions(options);
+    this.#refuseReadOnly('watch');
+    this.#turns.refuseIfClosed('watch');
+    return this.#feeds.open(signal);
+  }
+
   /** Removes everything of ours, and lets the machine forward as it did before. */
   async shutdown(options?: CallOptionsInput): Promise<FirewallShutdown> {
     const operation = 'shutdown';
@@ -300,6 +318,7 @@ export class Firewall {
 
   /** Waits for what runs, refuses what is new, and leaves the kernel's state as it is. */
   close(): Promise<void> {
+    this.#feeds.close();
     return this.#turns.close(async () => {
       await this.#upkeep.stop();
       await this.#kernel.close();
@@ -362,17 +381,6 @@ export class Firewall {
   #refuseReadOnly(operation: string): void {
     if (this.#options.readOnly) throw new APIError('SNNET_FIREWALL_READ_ONLY', { operation });
   }
-}
-
-function planPublicIps(
-  ledger: Ledger,
-  action: FirewallAction,
-  list: readonly PublicIp[],
-  surroundings: Surroundings,
-): Change {
-  const change = changePublicIps(ledger, action, list, surroundings.tenantNetworks(ledger));
-  surroundings.refuseOwn(change.edits);
-  return change;
 }
 
 /** Opens a firewall with hooks that only tests use. @internal */

@@ -2,7 +2,9 @@ export { Firewall, openFirewall } from './firewall';
 export type { PlannableChanges } from './firewall';
 export type { FirewallHooks } from './opening';
 export type {
+  FirewallDriftCause,
   FirewallDryRun,
+  FirewallEvent,
   FirewallFinding,
   FirewallFindingType,
   FirewallReport,

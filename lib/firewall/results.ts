@@ -37,6 +37,22 @@ export interface FirewallView extends FirewallState {
 }
 
 /**
+ * - `table-changed`: our table was flushed or changed, where the kernel does not guard it.
+ * - `address-lost`: a public address went away from its device.
+ * - `passage-closed`: the passage through the chain of iptables was flushed.
+ */
+export type FirewallDriftCause = 'table-changed' | 'address-lost' | 'passage-closed';
+
+/** What `Firewall.watch` tells: somebody undid something of ours. */
+export interface FirewallEvent {
+  readonly type: 'drift';
+  readonly cause: FirewallDriftCause;
+  /** It has been put right. Where not, `error` says why, and it is tried again after a pause. */
+  readonly healed: boolean;
+  readonly error?: unknown;
+}
+
+/**
  * Something on this machine that keeps the firewall from doing what it says.
  *
  * - `foreign-drop`: a chain of another program ends with dropping what is forwarded, tenants' traffic

@@ -1,7 +1,7 @@
 import { APIError, KernelError } from '../errors';
 import type { Kernel } from '../kernel';
 import { makePlan } from '../plan';
-import type { NftCommand, NftStep, Step } from '../plan';
+import type { NftCommand, NftStep, Plan, Step } from '../plan';
 import {
   ADOPT_TABLE,
   DELETE_TABLE,
@@ -123,17 +123,26 @@ export class FirewallTable {
   /** Runs a plan that does these edits among other things. */
   async run(operation: string, steps: readonly Step[], edits: readonly Edit[]): Promise<void> {
     if (steps.length === 0) return;
-    const running = this.#kernel.run(makePlan(operation, steps));
+    const plan = makePlan(operation, steps);
+    const running = this.#kernel.run(plan);
     // While the kernel works: changes take turns, so nobody looks before it has answered.
     fold(this.#ledger, edits);
     try {
       await running;
     } catch (error) {
       fold(this.#ledger, takeBack(edits));
-      throw error;
+      await this.#runOnMended(operation, plan, error);
+      fold(this.#ledger, edits);
     }
     // Ours counts one; if there was another in between, the next change finds out.
     if (edits.length > 0) this.#generation += 1;
+  }
+
+  /** Between the look and the change somebody may have taken what it was built on. */
+  async #runOnMended(operation: string, plan: Plan, error: unknown): Promise<void> {
+    if (this.#ownership === 'owned' || !(error instanceof APIError)) throw error;
+    if (!(await this.mend(operation))) throw error;
+    await this.#kernel.run(plan);
   }
 
   /** What removes the table, if it is there and ours; its inverse puts it back. */

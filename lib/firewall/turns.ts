@@ -13,7 +13,7 @@ export class Turns {
   }
 
   async take<T>(operation: string, options: CallOptions, body: () => Promise<T>): Promise<T> {
-    this.#refuseIfClosed(operation);
+    this.refuseIfClosed(operation);
     const call = new Call(operation, options, this.#timeoutMs);
     try {
       const leave = await this.#enter(call);
@@ -59,7 +59,8 @@ export class Turns {
     }
   }
 
-  #refuseIfClosed(operation: string): void {
+  /** Throws `SNNET_HANDLE_CLOSED` once closing has begun. */
+  refuseIfClosed(operation: string): void {
     if (this.#closing !== undefined) throw new APIError('SNNET_HANDLE_CLOSED', { operation });
   }
 }

@@ -24,7 +24,7 @@ export function parseTimeoutMs(value: unknown, field: string): number {
 }
 
 /** Accepts any object that works like an AbortSignal, whichever realm it is from. */
-function parseSignal(value: unknown, field: string): AbortSignal {
+export function parseSignal(value: unknown, field: string): AbortSignal {
   return isAbortSignal(value) ? value : refuse(value, field, 'an AbortSignal');
 }
 

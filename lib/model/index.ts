@@ -112,3 +112,5 @@ export { parseMeshMode, parseTunnelKind, parseTunnelMode, TUNNEL_KINDS } from '.
 export type { MeshKind, MeshMode, TunnelKind, TunnelMode } from './tunnel-kind';
 export { parseQueues, parseRole, parseVnicConfig, parseVnicRef } from './vnic-config';
 export type { Role, VnicConfig, VnicConfigInput } from './vnic-config';
+export { parseWatchOptions } from './watch-options';
+export type { WatchOptions, WatchOptionsInput } from './watch-options';

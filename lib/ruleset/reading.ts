@@ -13,10 +13,13 @@ export type Recognition =
   | { readonly type: 'ours'; readonly ledger: Ledger; readonly isWhole: boolean }
   | { readonly type: 'foreign'; readonly why: string };
 
+// Nobody can tell any more whether the machine forwarded before; it goes on doing so.
+const FLUSHED = Object.freeze({ version: SIGNATURE, forwardedBefore: true });
+
 /** Recognises our table by its signature and reads its elements back. */
 export function recognise(reading: TableReading): Recognition {
   const comments = commentsOf(reading, CHAIN.about);
-  const about = readAbout(comments);
+  const about = readAbout(comments) ?? (isFlushed(reading) ? FLUSHED : undefined);
   if (about === undefined) return { type: 'foreign', why: 'it does not carry our signature' };
   if (about.version !== SIGNATURE) return { type: 'foreign', why: `it says ${about.version}` };
   const ledger = new Ledger({
@@ -25,6 +28,16 @@ export function recognise(reading: TableReading): Recognition {
   });
   fill(ledger, reading);
   return { type: 'ours', ledger, isWhole: isWhole(reading, ledger) };
+}
+
+/** `nft flush table` takes the rules, the signature among them; chains, sets and elements stay. */
+function isFlushed({ chains, rules, sets }: TableReading): boolean {
+  const names = new Set(sets.map(({ set }) => set));
+  return (
+    rules.length === 0 &&
+    chains.some(({ chain }) => chain === CHAIN.about) &&
+    Object.values(SET).every((name) => names.has(name))
+  );
 }
 
 function commentsOf(reading: TableReading, name: string): (string | undefined)[] {

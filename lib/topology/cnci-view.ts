@@ -114,7 +114,8 @@ function inspect(draft: Draft): Finding[] {
       text: `tunnel ${row.ifname} belongs to subnet ${subnet}, whose bridge is not there`,
       link: linkOf(row),
       subnet,
-      remedy: 'remove',
+      // Its alias has all that it takes.
+      remedy: 'remake',
     }));
   }
   const findings: Finding[] = [];

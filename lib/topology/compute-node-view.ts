@@ -26,6 +26,8 @@ export interface ComputeNodeView {
   readonly anchors: readonly KnownLink[];
   readonly trash: readonly KnownLink[];
   readonly findings: readonly Finding[];
+  /** Interface indexes of all links of the namespace. */
+  readonly present: ReadonlySet<number>;
 }
 
 /** Rebuilds a compute node's topology from one dump of links. Pure. */
@@ -64,9 +66,11 @@ export class ComputeNodeReader {
 function viewOf(inventory: Inventory, drafts: ReadonlyMap<string, SubnetDraft>): ComputeNodeView {
   const findings: Finding[] = [...inventory.findings];
   const subnets = new Map<string, SubnetView>();
+  const strangers = [...inventory.foreign, ...inventory.remnants];
+  const visited = new Set(strangers.map((row) => row.master));
   for (const [key, draft] of drafts) {
     subnets.set(key, subnetOf(draft));
-    findings.push(...inspect(draft));
+    findings.push(...inspect(draft, visited));
   }
   findings.push(...inspectPorts(inventory, drafts), ...inspectRemnants(inventory));
   return {
@@ -77,6 +81,7 @@ function viewOf(inventory: Inventory, drafts: ReadonlyMap<string, SubnetDraft>):
     anchors: ofType(inventory, 'anchor').map(({ row }) => toKnownLink(row)),
     trash: inventory.trash.map(toKnownLink),
     findings,
+    present: inventory.present,
   };
 }
 
@@ -109,7 +114,8 @@ function subnetOf({ scope, bridge, tunnel, vnics }: SubnetDraft): SubnetView {
   };
 }
 
-function inspect(draft: SubnetDraft): Finding[] {
+/** @param visited - Indexes of bridges that a link is attached to which is not ours. */
+function inspect(draft: SubnetDraft, visited: ReadonlySet<number>): Finding[] {
   const subnet = draft.scope.text;
   const findings: Finding[] = [];
   const { bridge, tunnel, ports } = draft;
@@ -127,12 +133,15 @@ function inspect(draft: SubnetDraft): Finding[] {
     return findings;
   }
   if (ports.length === 0) {
+    const isVisited = visited.has(bridge.row.ifindex);
+    const but = isVisited ? ', but a port that is not ours' : '';
     findings.push({
       type: 'orphan',
-      text: `bridge ${bridge.row.ifname} of subnet ${subnet} has no VNIC`,
+      text: `bridge ${bridge.row.ifname} of subnet ${subnet} has no VNIC${but}`,
       link: linkOf(bridge.row),
       subnet,
-      remedy: 'remove',
+      // That port may be a workload's whose alias somebody took.
+      remedy: isVisited ? 'none' : 'remove',
     });
   } else if (tunnel === undefined) {
     findings.push({

@@ -13,7 +13,8 @@ export interface Finding {
 
 /**
  * - `missing-bridge`: a VNIC or tunnel whose bridge is not there.
- * - `missing-tunnel`: a bridge without its tunnel: its VNICs are cut off from the concentrator.
+ * - `missing-tunnel`: a bridge without its tunnel: its VNICs are cut off from the concentrator. On a
+ *   concentrator: a tunnel that somebody deleted while the process lived.
  * - `orphan`: a bridge (with or without tunnel) that no VNIC uses, left by a process that died.
  * - `detached`: a port of ours that is not attached to its bridge.
  * - `down`: a link of ours that is not up.

@@ -22,6 +22,8 @@ export interface Inventory {
   /** Links with a name of ours and no alias. */
   readonly remnants: readonly LinkRow[];
   readonly foreign: readonly LinkRow[];
+  /** Interface indexes of all of them. */
+  readonly present: ReadonlySet<number>;
   /** Links with the name of a container's end, by interface index. */
   readonly peers: ReadonlyMap<number, LinkRow>;
   readonly findings: readonly Finding[];
@@ -79,12 +81,16 @@ export class LinkSorter {
   #remnants: LinkRow[] = [];
   #foreign: LinkRow[] = [];
   #findings: Finding[] = [];
+  #present = new Set<number>();
   #peers = new Map<number, LinkRow>();
 
   /** Gives those of the rows that seem to be ours; of two with one identity both. */
   add(rows: readonly LinkRow[]): readonly OurLink[] {
     const before = this.#ours.length;
-    for (const row of rows) this.#sort(row, row.alias === '' ? undefined : parseAlias(row.alias));
+    for (const row of rows) {
+      this.#present.add(row.ifindex);
+      this.#sort(row, row.alias === '' ? undefined : parseAlias(row.alias));
+    }
     return this.#ours.slice(before);
   }
 
@@ -96,6 +102,7 @@ export class LinkSorter {
     this.#remnants = [];
     this.#foreign = [];
     this.#findings = [];
+    this.#present = new Set();
     this.#peers = new Map();
   }
 
@@ -108,6 +115,7 @@ export class LinkSorter {
       trash: this.#trash,
       remnants: this.#remnants,
       foreign: this.#foreign,
+      present: this.#present,
       peers: this.#peers,
       findings,
     };

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+
 import type { ComputeNode, NodeEvent } from '#lib/compute-node/index';
 
 import { ipLink } from '../support/oracle';
@@ -18,6 +20,7 @@ import {
   makeHost,
   openNode,
   ourLinks,
+  planSent,
   subnetConfig,
   vnicConfig,
 } from './helpers/node';
@@ -232,6 +235,56 @@ needs('vxlan')('a renamed VNIC is still ours, a re-aliased one no longer', async
   expect(gone).toMatchObject({ destroyed: false, event: { kind: 'tunnel-del' } });
   await node.settle();
   expect((await linksOf(ns)).map(({ ifname }) => ifname)).toEqual([second.vnic.linkName]);
+});
+
+needs('vxlan')(
+  'a stranger who takes the bridge of a call given up does not keep its VNIC',
+  async () => {
+    await using box = await Sandbox.open();
+    const ns = await makeHost(box);
+    box.allow(ns, ['eth0', 'eth0peer', /^sbr_/]);
+    const { sent, fault } = planSent('createVnic');
+    let harms = 1;
+    const harm: typeof fault = (plan) => {
+      // Just before what was made is to go again.
+      if (plan.operation === 'destroyVnic' && harms-- > 0) {
+        const [bridge] = node.topology().subnets.map((subnet) => subnet.bridge?.linkName ?? '');
+        spawnSync('ip', ['-n', ns.name, 'link', 'set', bridge ?? '', 'alias', 'mine']);
+      }
+      return fault(plan);
+    };
+    await using node = await openNode(ns, {}, { fault: harm });
+    const controller = new AbortController();
+    const call = errorOf(node.createVnic(vnicConfig(), { signal: controller.signal }));
+    await sent;
+    controller.abort();
+    expect(await call).toMatchObject({ code: 'SNNET_CALL_ABORTED' });
+    await node.dbRebuild();
+    expect(harms).toBeLessThan(1);
+    expect((await ourLinks(ns)).vnics).toEqual([]);
+    expect(node.topology().vnics).toEqual([]);
+    await node.resetNetwork();
+    await node.settle();
+  },
+);
+
+needs('vxlan')('what goes with an orphan needs no repair of its own', async () => {
+  await using box = await Sandbox.open();
+  const ns = await makeHost(box);
+  await using node = await openNode(ns);
+  const { vnic } = await node.createVnic(vnicConfig());
+  const { bridge, tunnel } = await partsOf(ns);
+  await ip(
+    ns,
+    `link delete ${vnic.linkName}`,
+    `link set ${tunnel} nomaster`,
+    `link set ${bridge} down`,
+  );
+  const { repaired, left } = await node.repair();
+  expect(left).toEqual([]);
+  expect(repaired.map(({ type }) => type).sort()).toEqual(['detached', 'down', 'orphan']);
+  await node.settle();
+  expect(await linksOf(ns)).toEqual([]);
 });
 
 needs('vxlan')('every finding is found and repaired, or left with a reason', async () => {

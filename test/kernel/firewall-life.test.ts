@@ -1,5 +1,5 @@
 /** The firewall's life: restarts, crashes, others who flush, and others who were there before. */
-import type { Firewall } from '#lib/firewall/index';
+import type { Firewall, FirewallEvent } from '#lib/firewall/index';
 
 import { spawnSync } from 'node:child_process';
 import { ipAddresses } from '../support/oracle';
@@ -131,7 +131,11 @@ describe('others', () => {
         await serve(box, web, 'tcp', 22);
         await fill(firewall);
         const before = await firewall.state();
-        for (const harm of ['flush ruleset', 'delete chain inet libsnnet forward']) {
+        for (const harm of [
+          'flush ruleset',
+          'delete chain inet libsnnet forward',
+          'flush table inet libsnnet',
+        ]) {
           const argv = ['nsenter', `--net=${cnci.path}`, 'nft', ...harm.split(' ')];
           spawnSync(argv[0]!, argv.slice(1));
           const isBack = () =>
@@ -142,6 +146,60 @@ describe('others', () => {
         expect(await ask(outside, 'tcp', [CNCI, 2222])).toBe(OUTSIDE);
       }, hooks);
     }
+  });
+
+  it('who flush are told of, and that it was put back; whoever does it for long waits longer', async () => {
+    await withFirewall(
+      async (firewall, { cnci }) => {
+        await fill(firewall);
+        const events: FirewallEvent[] = [];
+        void (async () => {
+          for await (const event of firewall.watch()) events.push(event);
+        })();
+        for (let times = 1; times <= 5; times += 1) {
+          spawnSync('nsenter', [`--net=${cnci.path}`, 'nft', 'flush', 'ruleset']);
+          expect(await until(() => events.length === times, 5000 * patience)).toBe(true);
+        }
+        for (const event of events) {
+          expect(event).toEqual({ type: 'drift', cause: 'table-changed', healed: true });
+        }
+        expect(await firewall.state()).toMatchObject(FILLED);
+      },
+      { ownership: 'shared' },
+    );
+  });
+
+  it('who flush between the look and the change do not make it fail', async () => {
+    let path = '';
+    const fault = ({ operation }: { readonly operation: string }): undefined => {
+      if (operation === 'extPortAccess' && path !== '')
+        spawnSync('nsenter', [`--net=${path}`, 'nft', 'flush', 'ruleset']);
+      path = '';
+      return undefined;
+    };
+    await withFirewall(
+      async (firewall, { cnci }) => {
+        await firewall.extFwding('enable', PAIR);
+        path = cnci.path;
+        await firewall.extPortAccess('enable', PORT);
+        expect(await firewall.state()).toMatchObject({ forwardings: [PAIR], ports: [PORT] });
+      },
+      { ownership: 'shared', fault },
+    );
+  });
+
+  it('who flush the rules of the table while no process lives do not make it a stranger’s', async () => {
+    await using box = await Sandbox.open();
+    const stage = await openStage(box);
+    const hooks = { ownership: 'shared' } as const;
+    const first = await open(stage, {}, hooks);
+    await fill(first);
+    await first.close();
+    await nsRun(stage.cnci, 'nft flush table inet libsnnet');
+    await using second = await open(stage, {}, hooks);
+    expect(await second.state()).toMatchObject(FILLED);
+    expect((await second.audit()).some(({ type }) => type === 'table-changed')).toBe(false);
+    await second.shutdown();
   });
 
   it('who flush just before a change do not get into it', async () => {

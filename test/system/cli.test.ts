@@ -222,9 +222,28 @@ test('watch tells of a link that somebody deletes, one line each, and ends with 
   await json('node', 'reset');
 });
 
+test('watch --heal says what it mended, and whom to tell', async () => {
+  await using box = await Sandbox.open();
+  const { ns, env, json } = await stand(box);
+  await json('node', 'create-vnic', ...VNIC);
+  const { vnics } = (await json('node', 'list')) as { vnics: { linkName: string }[] };
+  const link = vnics[0]!.linkName;
+  await box.exec(ns, ['ip', 'link', 'set', link, 'down']);
+  // What is out of order when it begins is mended too.
+  await using child = new NodeChild({ file: FILE }, { args: ['node', 'watch', '--heal'], env });
+  const hasTold = (text: string) => (): boolean => child.stdout.includes(text);
+  expect(await until(hasTold(`repaired down: ${link} is down`), 10_000 * patience)).toBe(true);
+  await box.exec(ns, ['ip', 'link', 'delete', link]);
+  const told = hasTold('tell the concentrator 198.51.100.21: tunnel-del alpha_web_');
+  expect(await until(told, 10_000 * patience)).toBe(true);
+  process.kill(child.pid ?? 0, 'SIGTERM');
+  expect((await child.finished).status).toBe(0);
+  await json('node', 'reset');
+});
+
 test('a concentrator reaches a subnet, lists it, and shuts down', async () => {
   await using box = await Sandbox.open();
-  const { json, snnet } = await stand(box);
+  const { ns, json, snnet } = await stand(box);
   const cnci = (...words: readonly string[]) => [
     'cnci',
     ...words,
@@ -243,6 +262,14 @@ test('a concentrator reaches a subnet, lists it, and shuts down', async () => {
   expect((await snnet(...cnci('list'))).stdout).toMatch(/^172\.16\.1\.0\/24 {2}172\.16\.1\.1 /m);
   expect(await json(...cnci('rebuild'))).toMatchObject({ subnets: 1, tunnels: 1, findings: [] });
   expect((await snnet('topology', '--tenant-id', 'alpha')).stdout).toMatch(/^CNCI cn1 /);
+  const { subnets } = (await json(...cnci('list'))) as {
+    subnets: { tunnels: { linkName: string }[] }[];
+  };
+  const tunnel = subnets[0]!.tunnels[0]!.linkName;
+  await box.exec(ns, ['ip', 'link', 'set', tunnel, 'down']);
+  expect((await snnet(...cnci('audit', '--check'))).status).toBe(1);
+  expect((await snnet(...cnci('repair'))).stdout).toBe(`repaired down: ${tunnel} is down\n`);
+  expect((await snnet(...cnci('audit', '--check'))).stdout).toBe('nothing is out of order\n');
   expect(await json(...cnci('del-subnet', ...REMOTE))).toEqual({ removed: true });
   expect(await json(...cnci('del-subnet', ...REMOTE))).toEqual({ removed: false });
   expect(await json(...cnci('shutdown'))).toMatchObject({ failed: [] });

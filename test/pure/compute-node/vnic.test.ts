@@ -1,5 +1,5 @@
 import { containerNetwork, tunnelEvent } from '#lib/compute-node/events';
-import { Feed } from '#lib/compute-node/feed';
+import { Feed } from '#lib/watch/index';
 import { CnciVnic, Vnic } from '#lib/compute-node/vnic';
 import { parseVnicConfig } from '#lib/model/index';
 import type { KnownVnic } from '#lib/topology/index';

@@ -1,8 +1,7 @@
-import { LinkIndex } from '#lib/compute-node/link-index';
-import { Watcher } from '#lib/compute-node/watcher';
-import type { NodeEvent } from '#lib/compute-node/watcher';
 import type { LinkEvent, LinkRow } from '#lib/kernel/index';
 import { SILENT_LOGGER } from '#lib/model/index';
+import { LinkIndex, Watcher } from '#lib/watch/index';
+import type { WatchEvent } from '#lib/watch/index';
 
 import { sleep, until } from '../../support/run';
 import { row } from '../helpers/rows';
@@ -43,10 +42,15 @@ async function watching() {
   const links = new LinkIndex();
   const readAgain = jest.fn(() => Promise.resolve());
   const host = { kernel, anchor: { lose: () => undefined }, logger: SILENT_LOGGER };
-  const watcher = new Watcher(host, links, readAgain);
+  const healing = {
+    findings: () => Promise.resolve([]),
+    mend: () => Promise.resolve({ repaired: [], left: [] }),
+    tenantOf: () => undefined,
+  };
+  const watcher = new Watcher(host, { links, readAgain, healing });
   await watcher.start();
-  const events: NodeEvent[] = [];
-  const feed = watcher.watch();
+  const events: WatchEvent[] = [];
+  const feed = watcher.watch({ heal: false });
   void (async () => {
     for await (const event of feed) events.push(event);
   })();
@@ -109,6 +113,32 @@ test('a drift is told once, and again after it was put right', async () => {
   await change(tap);
   await change({ ...tap, isUp: false });
   expect(events).toHaveLength(2);
+  watcher.close();
+});
+
+test('a stranger on a bridge of ours is told with its subnet, once; one of ours is none', async () => {
+  const { kernel, links, watcher, events } = await watching();
+  const link = { ifIndex: 5, linkName: 'sbr_5', alias: 'b', mtu: 0, mac: '' };
+  const tenantId = 'alpha';
+  links.own(link, { scope: 's', tenantId, masterOf: () => undefined, forget: () => undefined });
+  const guest = row({ ifindex: 9, ifname: 'guest', alias: 'x', kind: 'veth', master: 5 });
+  const twin = { ...guest, ifindex: 10, alias: 'vnic_t_s_c_192.0.2.9##172.16.0.2' };
+  const making = { ...guest, ifindex: 11 };
+  links.expect([{ ...link, ifIndex: 11 }]);
+  kernel.rows = [guest, twin, making];
+  for (let n = 0; n < 2; n += 1) {
+    kernel.tell(...kernel.rows.map((changed) => ({ type: 'changed' as const, link: changed })));
+    await sleep(50);
+  }
+  expect(events).toEqual([
+    {
+      type: 'drift',
+      cause: 'foreign-port',
+      link: { linkName: 'guest', ifIndex: 9, alias: 'x' },
+      subnet: 's',
+      tenantId,
+    },
+  ]);
   watcher.close();
 });
 

@@ -1,30 +1,12 @@
+import { parseAlias } from '../alias';
 import type { Host } from '../host';
 import type { LinkEvent, LinkRow } from '../kernel';
+import type { WatchOptions } from '../model';
+import type { DriftCause, WatchEvent } from './events';
 import { Feed } from './feed';
+import { Healer } from './healer';
+import type { HealSource } from './healer';
 import type { LinkIndex, OwnedLink } from './link-index';
-
-/** What `watch` tells. */
-export type NodeEvent =
-  | {
-      /** Somebody else changed a link of ours. */
-      readonly type: 'drift';
-      readonly cause: DriftCause;
-      readonly link: {
-        readonly linkName: string;
-        readonly ifIndex: number;
-        readonly alias: string;
-      };
-      /** The subnet's identity; absent for the VNIC of a CNCI's VM. */
-      readonly subnet?: string;
-      /** Absent where the identity is ambiguous (made by the Go original). */
-      readonly tenantId?: string;
-    }
-  | {
-      /** Notifications were lost: what was known may be out of date until the rebuild that follows. */
-      readonly type: 'resync';
-    };
-
-export type DriftCause = 'deleted' | 'renamed' | 're-aliased' | 'detached' | 'down';
 
 /** What a watcher needs of a host. */
 export interface WatchedHost {
@@ -33,19 +15,31 @@ export interface WatchedHost {
   readonly logger: Host['logger'];
 }
 
+/** Whose links these are, and how they are put right. */
+export interface WatchedLinks {
+  readonly links: LinkIndex;
+  /** Reads everything anew: notifications were lost. */
+  readonly readAgain: () => Promise<unknown>;
+  readonly healing: HealSource;
+}
+
 // Long enough that what comes in several notifications has come, short enough for a person.
 const PAUSE_MS = 20;
 
 /**
- * Follows what others do to the links of a node. Deletions are always followed, so that the database
- * never believes in a link that somebody took; the rest only while somebody watches. Notifications
- * are hints: what looks changed is looked at once more before anybody is told.
+ * Follows what others do to links of ours. Deletions are always followed, so that the database never
+ * believes in a link that somebody took; the rest only while somebody watches. Notifications are hints:
+ * what looks changed is looked at once more before anybody is told.
+ *
+ * @typeParam Extra - What else its readers are told.
  */
-export class Watcher {
+export class Watcher<Extra = never> {
   readonly #host: WatchedHost;
   readonly #links: LinkIndex;
-  readonly #feeds = new Set<Feed<NodeEvent>>();
   readonly #readAgain: () => Promise<unknown>;
+  readonly #healer: Healer;
+  readonly #feeds = new Set<Feed<WatchEvent | Extra>>();
+  readonly #healing = new Set<Feed<WatchEvent | Extra>>();
   // Told once for each link and cause; a change back to order clears it.
   readonly #told = new Map<number, DriftCause>();
   readonly #suspects = new Set<number>();
@@ -55,10 +49,13 @@ export class Watcher {
   #isReadingAgain = false;
   #isClosed = false;
 
-  constructor(host: WatchedHost, links: LinkIndex, readAgain: () => Promise<unknown>) {
+  constructor(host: WatchedHost, { links, readAgain, healing }: WatchedLinks) {
     this.#host = host;
     this.#links = links;
     this.#readAgain = readAgain;
+    this.#healer = new Healer(healing, host.logger, (event) => {
+      this.tell(event);
+    });
   }
 
   async start(): Promise<void> {
@@ -71,12 +68,18 @@ export class Watcher {
   }
 
   /** Yields events until the signal fires; those that come between two reads are kept in order. */
-  watch(signal?: AbortSignal): AsyncGenerator<NodeEvent, void, undefined> {
-    const feed = new Feed<NodeEvent>({ type: 'resync' }, signal, () => {
+  watch({ signal, heal }: WatchOptions): AsyncGenerator<WatchEvent | Extra, void, undefined> {
+    const feed = new Feed<WatchEvent | Extra>({ type: 'resync' }, signal, () => {
       this.#feeds.delete(feed);
+      if (this.#healing.delete(feed) && this.#healing.size === 0) this.#healer.stop();
       this.#updateInterest();
     });
-    if (!feed.isOver) this.#feeds.add(feed);
+    if (feed.isOver) return feed;
+    this.#feeds.add(feed);
+    if (heal) {
+      this.#healing.add(feed);
+      this.#healer.start();
+    }
     this.#updateInterest();
     return feed;
   }
@@ -85,7 +88,12 @@ export class Watcher {
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    this.#healer.stop();
     for (const feed of [...this.#feeds]) feed.end();
+  }
+
+  tell(event: WatchEvent | Extra): void {
+    for (const feed of this.#feeds) feed.push(event);
   }
 
   #updateInterest(): void {
@@ -108,12 +116,8 @@ export class Watcher {
       });
   }
 
-  #emit(event: NodeEvent): void {
-    for (const feed of this.#feeds) feed.push(event);
-  }
-
   #onLost(): void {
-    this.#emit({ type: 'resync' });
+    this.tell({ type: 'resync' });
     if (this.#isReadingAgain || this.#isClosed) return;
     this.#isReadingAgain = true;
     this.#host.logger.warn('link notifications were lost; reading everything again');
@@ -124,6 +128,7 @@ export class Watcher {
       })
       .finally(() => {
         this.#isReadingAgain = false;
+        this.#healer.wake();
       });
   }
 
@@ -139,8 +144,7 @@ export class Watcher {
   #onEvent(event: LinkEvent): void {
     if (event.type !== 'changed') return;
     const { ifindex } = event.link;
-    const owned = this.#links.get(ifindex);
-    if (owned === undefined || driftOf(owned, event.link) === this.#told.get(ifindex)) return;
+    if (this.#driftOf(event.link)?.cause === this.#told.get(ifindex)) return;
     this.#suspects.add(ifindex);
     this.#lookSoon();
   }
@@ -169,21 +173,34 @@ export class Watcher {
   }
 
   #judge(row: LinkRow): void {
-    const owned = this.#links.get(row.ifindex);
-    if (owned === undefined) return;
-    const cause = driftOf(owned, row);
-    if (cause === this.#told.get(row.ifindex)) return;
-    if (cause === undefined) {
+    const drift = this.#driftOf(row);
+    if (drift?.cause === this.#told.get(row.ifindex)) return;
+    if (drift === undefined) {
       this.#told.delete(row.ifindex);
       return;
     }
-    this.#told.set(row.ifindex, cause);
-    this.#report(owned, cause);
+    this.#told.set(row.ifindex, drift.cause);
+    this.#report(drift.owned, drift.cause);
+  }
+
+  #driftOf(row: LinkRow): Drift | undefined {
+    const owned = this.#links.get(row.ifindex);
+    if (owned !== undefined) {
+      const cause = causeOf(owned, row);
+      return cause && { owned, cause };
+    }
+    const bridge = row.master === 0 ? undefined : this.#links.get(row.master);
+    if (bridge === undefined || this.#links.isExpected(row.ifindex)) return undefined;
+    // What another process of ours made carries an alias of ours.
+    if (parseAlias(row.alias) !== undefined) return undefined;
+    const { ifname: linkName, ifindex: ifIndex, alias, mtu, address: mac } = row;
+    const link = { linkName, ifIndex, alias, mtu, mac };
+    return { owned: { ...bridge, link }, cause: 'foreign-port' };
   }
 
   #report({ link, owner: { scope, tenantId } }: OwnedLink, cause: DriftCause): void {
     const { linkName, ifIndex, alias } = link;
-    this.#emit(
+    this.tell(
       Object.freeze({
         type: 'drift',
         cause,
@@ -192,10 +209,16 @@ export class Watcher {
         ...(tenantId !== undefined && { tenantId }),
       }),
     );
+    this.#healer.wake();
   }
 }
 
-function driftOf({ link, owner }: OwnedLink, row: LinkRow): DriftCause | undefined {
+interface Drift {
+  readonly owned: OwnedLink;
+  readonly cause: DriftCause;
+}
+
+function causeOf({ link, owner }: OwnedLink, row: LinkRow): DriftCause | undefined {
   if (row.ifname !== link.linkName) return 'renamed';
   if (row.alias !== link.alias) return 're-aliased';
   const bridge = owner.masterOf(link);

@@ -1,4 +1,4 @@
-import { LinkIndex } from '#lib/compute-node/link-index';
+import { LinkIndex } from '#lib/watch/index';
 
 function link(ifIndex: number) {
   return { ifIndex, linkName: `l${ifIndex}`, alias: '', mtu: 0, mac: '' };
@@ -43,11 +43,28 @@ test('what goes while a dump is on its way is forgotten after it', () => {
   own(index, ownedLink(1));
   index.record();
   index.noteGone(1);
-  index.clear();
+  index.supersede(() => true);
   const again = ownedLink(1);
   own(index, again);
   own(index, ownedLink(2));
   index.applyRecorded();
   expect(again.owner.forget).toHaveBeenCalledTimes(1);
   expect([index.get(1), index.get(2)?.link.ifIndex]).toEqual([undefined, 2]);
+});
+
+test('what a dump no longer shows is still to be heard of, unless it was us', () => {
+  const index = new LinkIndex();
+  const mine = ownedLink(1);
+  const renewed = ownedLink(2);
+  own(index, mine);
+  own(index, renewed);
+  index.supersede((ifIndex) => ifIndex === 2);
+  own(index, renewed);
+  expect(index.get(1)).toBeUndefined();
+  expect(index.noteGone(1)).toEqual(mine);
+  expect(mine.owner.forget).not.toHaveBeenCalled();
+  expect(index.noteGone(1)).toBeUndefined();
+  index.supersede(() => false);
+  index.clear();
+  expect(index.noteGone(2)).toBeUndefined();
 });

@@ -2,7 +2,7 @@ import type { KnownLink } from '../topology';
 
 /** Whose a link is, and what to do when somebody else deletes it. One for all links of a subnet. */
 export interface LinkOwner {
-  /** The subnet's identity; absent for a CNCI's VNIC. */
+  /** The subnet's identity; absent for what belongs to none. */
   readonly scope?: string;
   readonly tenantId?: string;
   /** Interface index of the bridge that the link should be a port of. */
@@ -24,9 +24,16 @@ export class LinkIndex {
   readonly #owned = new Map<number, OwnedLink>();
   readonly #expected = new Map<number, { isGone: boolean }>();
   #recorded: Set<number> | undefined;
+  /** Gone according to the last dump; of their deletion nobody has heard yet. */
+  readonly #vanished = new Map<number, OwnedLink>();
 
   get(ifIndex: number): OwnedLink | undefined {
     return this.#owned.get(ifIndex);
+  }
+
+  /** We are making or deleting it. */
+  isExpected(ifIndex: number): boolean {
+    return this.#expected.has(ifIndex);
   }
 
   /** From now on the link is ours, and deletions of it are somebody else's. */
@@ -34,6 +41,7 @@ export class LinkIndex {
     const { ifIndex } = link;
     const isGone = this.#expected.get(ifIndex)?.isGone === true;
     if (this.#expected.size > 0) this.#expected.delete(ifIndex);
+    if (this.#vanished.size > 0) this.#vanished.delete(ifIndex);
     if (isGone) owner.forget(link);
     else this.#owned.set(ifIndex, { link, owner });
   }
@@ -58,9 +66,12 @@ export class LinkIndex {
     const expected = this.#expected.get(ifIndex);
     if (expected !== undefined) expected.isGone = true;
     const owned = this.#owned.get(ifIndex);
+    const vanished = this.#vanished.get(ifIndex);
     this.#owned.delete(ifIndex);
+    this.#vanished.delete(ifIndex);
+    // What vanished is forgotten already.
     owned?.owner.forget(owned.link);
-    return owned;
+    return owned ?? vanished;
   }
 
   /** Remembers what goes while the kernel is being read: the dump may still show it. */
@@ -68,10 +79,22 @@ export class LinkIndex {
     this.#recorded = new Set();
   }
 
-  /** Gives up every link, for those that a dump showed to come instead. */
+  /** Gives up every link: what happens to them is our own doing. */
   clear(): void {
     this.#owned.clear();
     this.#expected.clear();
+    this.#vanished.clear();
+  }
+
+  /**
+   * Gives up every link, for those that a dump showed to come instead. Those that it no longer showed
+   * somebody else deleted: that is still to be heard.
+   */
+  supersede(isThere: (ifIndex: number) => boolean): void {
+    const gone = new Map<number, OwnedLink>();
+    for (const [ifIndex, owned] of this.#owned) if (!isThere(ifIndex)) gone.set(ifIndex, owned);
+    this.clear();
+    for (const [ifIndex, owned] of gone) this.#vanished.set(ifIndex, owned);
   }
 
   /** Forgets what went since {@link record}. */
