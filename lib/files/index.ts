@@ -9,4 +9,4 @@ export {
   ownUid,
   unsafe,
 } from './directory';
-export { replaceFile } from './replace-file';
+export { isTemporary, replaceFile } from './replace-file';
