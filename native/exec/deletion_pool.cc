@@ -258,11 +258,18 @@ void DeletionPool::Send(nl::Socket& socket, Commit& commit) {
   if (messages.empty()) return;
   if (!deleting.empty()) messages.push_back(rtnl::DeleteGroup(group));
   auto acks = nl::SendBatch(socket, messages);
-  for (size_t i = 0; i < owners.size(); ++i) {
-    const nl::Ack ack = acks ? (*acks)[i] : nl::Ack(acks.error());
-    if (IsFailure(ack)) watch_.Fail(owners[i]->waiter, *ack);
+  for (const Member& member : commit) {
+    if (member.job.lost) acks = *member.job.lost;
   }
-  const nl::Ack deleted = acks && !deleting.empty() ? acks->back() : nl::Ack();
+  if (!acks) {
+    // What was done is unknown, perhaps all of it: the same once more does the rest.
+    for (Member& member : commit) SendAlone(socket, member);
+    return;
+  }
+  for (size_t i = 0; i < owners.size(); ++i) {
+    if (IsFailure((*acks)[i])) watch_.Fail(owners[i]->waiter, *(*acks)[i]);
+  }
+  const nl::Ack deleted = deleting.empty() ? nl::Ack() : acks->back();
   if (!IsFailure(deleted)) return;
   // One link that the kernel won't delete keeps its whole group: let only its own job fail.
   for (Member* member : deleting) SendAlone(socket, *member);
@@ -271,9 +278,15 @@ void DeletionPool::Send(nl::Socket& socket, Commit& commit) {
 void DeletionPool::SendAlone(nl::Socket& socket, Member& member) {
   const uint32_t group = RandomGroup();
   std::vector<nl::Message> messages;
+  for (const RetiredBridge* bridge : member.retiring) Retire(messages, *bridge);
+  const size_t retires = messages.size();
   for (const PresentLink& link : member.present) Regroup(messages, link.ifindex, group);
-  messages.push_back(rtnl::DeleteGroup(group));
+  if (!member.present.empty()) messages.push_back(rtnl::DeleteGroup(group));
+  if (messages.empty()) return;
   auto acks = nl::SendBatch(socket, messages);
+  for (size_t i = 0; acks && i < retires; ++i) {
+    if (IsFailure((*acks)[i])) watch_.Fail(member.waiter, *(*acks)[i]);
+  }
   const nl::Ack deleted = acks ? acks->back() : nl::Ack(acks.error());
   if (!IsFailure(deleted)) return;
   watch_.Fail(member.waiter, *deleted);
