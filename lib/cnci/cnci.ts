@@ -24,7 +24,6 @@ import type {
 } from '../model';
 import { dryRunOf } from '../plan';
 import type { DryRun, Plan } from '../plan';
-import { rebuildCnci } from '../topology';
 import type { Finding, KnownTunnel } from '../topology';
 import { inTheNameOf, SubnetDhcp } from './dhcp';
 import { Mesh, meshView } from './mesh';
@@ -38,10 +37,9 @@ import type {
   UpdatedNeighbors,
 } from './results';
 import { RemoteSubnets } from './subnets';
+import { surveyLinks, surveyRemotes } from './survey';
 import { CnciTable } from './table';
 import type { CnciSubnet } from './table';
-
-const ANY_MAC = '00:00:00:00:00:00';
 
 /** Operations that can be planned without being done, with what they take. */
 export interface PlannableCnciOperations {
@@ -266,8 +264,8 @@ export class Cnci {
   }
 
   async #rebuild(): Promise<CnciReport> {
-    const view = rebuildCnci(await this.#host.links());
-    const remotes = await this.#readRemotes();
+    const view = await surveyLinks(this.#host);
+    const remotes = await surveyRemotes(this.#host);
     this.#table.replace(view, (ifIndex) => remotes.get(ifIndex) ?? []);
     this.#host.anchor.adopt(view.anchors);
     await this.#mesh.adopt(view.mesh);
@@ -325,16 +323,6 @@ export class Cnci {
     ]);
     const known = [...links, this.#table.mesh?.link, ...this.#host.physical.compute];
     return known.find((link) => link?.ifIndex === ifIndex)?.linkName;
-  }
-
-  // The all-zero entries of VXLAN devices: one for each compute node.
-  async #readRemotes(): Promise<Map<number, string[]>> {
-    const remotes = new Map<number, string[]>();
-    for (const { ifindex, lladdr, address } of await this.#host.kernel.forwardingEntries()) {
-      if (lladdr !== ANY_MAC || address === undefined) continue;
-      remotes.set(ifindex, [...(remotes.get(ifindex) ?? []), address]);
-    }
-    return remotes;
   }
 }
 

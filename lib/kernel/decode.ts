@@ -12,6 +12,9 @@ const IFF_LOOPBACK = 0x8;
 const HAS_KEY = 1;
 const IS_TUN = 8;
 const HAS_ALT_NAMES = 16;
+const TAKES_ADVERTISEMENTS = 32;
+const WAITS_FOR_PEER = 64;
+const ROW_FLAGS = HAS_ALT_NAMES | TAKES_ADVERTISEMENTS | WAITS_FOR_PEER;
 
 /** What happened to a link; `resync`: notifications were lost, read everything again. */
 export type LinkEvent =
@@ -68,7 +71,7 @@ function decodeLink(cursor: Cursor): LinkRow {
   const key = cursor.number();
   const port = cursor.number();
   const flagsOfRow = cursor.number();
-  const dataFlags = flagsOfRow & ~HAS_ALT_NAMES;
+  const dataFlags = flagsOfRow & ~ROW_FLAGS;
   const ifname = cursor.text();
   const alias = cursor.text();
   const kind = cursor.text();
@@ -91,6 +94,8 @@ function decodeLink(cursor: Cursor): LinkRow {
     group,
   };
   if ((flagsOfRow & HAS_ALT_NAMES) !== 0) row.altNames = Object.freeze(cursor.text().split(' '));
+  if ((flagsOfRow & TAKES_ADVERTISEMENTS) !== 0) row.takesAdvertisements = true;
+  if ((flagsOfRow & WAITS_FOR_PEER) !== 0) row.waitsForPeer = true;
   const data = decodeData({ key, port, dataFlags, local, remote, mode }, row.kind);
   // Set, not spread: of thousands of rows a copy each would cost more than reading them.
   if (data !== undefined) row.data = data;

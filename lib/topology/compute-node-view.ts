@@ -3,7 +3,7 @@ import type { LinkRow } from '../kernel';
 import { peerNameOf } from '../model';
 import type { Finding } from './findings';
 import { identityKey } from './identity-key';
-import { linkOf, ofType, takeInventory, tunnelKindOf } from './inventory';
+import { inspectBridge, linkOf, ofType, takeInventory, tunnelKindOf } from './inventory';
 import type { Inventory, OurLink } from './inventory';
 import type { KnownLink, KnownTunnel, KnownVnic } from './known-link';
 
@@ -155,7 +155,7 @@ function toKnownVnic(row: LinkRow, ip: string, inventory: Inventory): KnownVnic 
   const peerName = isContainer ? peerNameOf(row.ifname) : undefined;
   const peer = isContainer ? inventory.byIndex.get(row.link) : undefined;
   // Written out: with a spread, thousands of these cost more than all else of a rebuild.
-  return {
+  const known: { -readonly [Key in keyof KnownVnic]: KnownVnic[Key] } = {
     ifIndex: row.ifindex,
     linkName: row.ifname,
     alias: row.alias,
@@ -168,6 +168,8 @@ function toKnownVnic(row: LinkRow, ip: string, inventory: Inventory): KnownVnic 
     peerMac: peer?.ifname === peerName ? peer?.address : undefined,
     altNames: row.altNames ?? NO_NAMES,
   };
+  if (row.waitsForPeer === true) known.waitingPeer = row.link;
+  return known;
 }
 
 function inspect(draft: Draft): Finding[] {
@@ -210,7 +212,7 @@ function inspect(draft: Draft): Finding[] {
 
 function inspectState(draft: Draft, bridge: OurLink<CnBridgeAlias>): Finding[] {
   const subnet = draft.scope.text;
-  const findings: Finding[] = [];
+  const findings: Finding[] = inspectBridge(bridge.row, subnet);
   for (const { row, parsed } of [bridge, ...draft.vnics]) {
     if (parsed.scope.concIp === draft.scope.concIp) continue;
     findings.push({
@@ -219,6 +221,16 @@ function inspectState(draft: Draft, bridge: OurLink<CnBridgeAlias>): Finding[] {
       link: linkOf(row),
       subnet,
       remedy: 'realias',
+    });
+  }
+  for (const { row } of draft.vnics) {
+    if (row.waitsForPeer !== true) continue;
+    findings.push({
+      type: 'unfinished',
+      text: `the container's end of ${row.ifname} was never brought up`,
+      link: linkOf(row),
+      subnet,
+      remedy: 'remove',
     });
   }
   const ports = [...draft.vnics, ...(draft.tunnel === undefined ? [] : [draft.tunnel])];

@@ -36,10 +36,12 @@ void Table::Clear() {
 }
 
 void AddLink(Table& table, const rtnl::LinkRow& row) {
-  table.numbers.insert(
-      table.numbers.end(),
-      {row.ifindex, row.mtu, row.master, row.link, row.flags, row.group, row.data.key,
-       row.data.port, row.data.flags | (row.alt_names.empty() ? 0 : rtnl::kHasAltNames)});
+  uint32_t flags = row.data.flags;
+  if (!row.alt_names.empty()) flags |= rtnl::kHasAltNames;
+  if (row.takes_advertisements) flags |= rtnl::kTakesAdvertisements;
+  if (row.waits_for_peer) flags |= rtnl::kWaitsForPeer;
+  table.numbers.insert(table.numbers.end(), {row.ifindex, row.mtu, row.master, row.link, row.flags,
+                                             row.group, row.data.key, row.data.port, flags});
   table.AddText(row.ifname);
   table.AddText(row.alias);
   table.AddText(row.kind);

@@ -27,6 +27,8 @@ constexpr uint32_t kPersistent = 4;
 constexpr uint32_t kIsTun = 8;
 // Of a link of any kind: said where its row crosses to JS, so that those without pay nothing.
 constexpr uint32_t kHasAltNames = 16;
+constexpr uint32_t kTakesAdvertisements = 32;
+constexpr uint32_t kWaitsForPeer = 64;
 
 KindRow ReadKindData(std::string_view kind, nlattr* data);
 
