@@ -17,6 +17,8 @@ namespace {
 // The answers to a look-up must fit the receive buffer, or the last is lost: the kernel accounts
 // more than 6 KiB for each.
 constexpr size_t kLookUpsAtOnce = 8;
+// Looking is free: an answer that got lost is asked for again.
+constexpr int kLookUpAttempts = 3;
 constexpr auto kQuiet = std::chrono::milliseconds(3);
 constexpr auto kLongestWait = std::chrono::milliseconds(50);
 
@@ -51,9 +53,13 @@ void LookUp(nl::Socket& socket, const std::vector<uint32_t>& indexes, Sightings&
     const size_t count = std::min(kLookUpsAtOnce, indexes.size() - first);
     std::vector<nl::Message> messages;
     for (size_t i = 0; i < count; ++i) messages.push_back(rtnl::GetLink(indexes[first + i]));
-    auto acks = nl::SendBatch(socket, messages, [&](size_t i, nlmsghdr* header) {
+    const auto on_reply = [&](size_t i, nlmsghdr* header) {
       sightings[indexes[first + i]].row = rtnl::ReadLink(header);
-    });
+    };
+    auto acks = nl::SendBatch(socket, messages, on_reply);
+    for (int attempt = 1; !acks && attempt < kLookUpAttempts; ++attempt) {
+      acks = nl::SendBatch(socket, messages, on_reply);
+    }
     for (size_t i = 0; i < count; ++i) {
       Sighting& sighting = sightings[indexes[first + i]];
       const nl::Ack ack = acks ? (*acks)[i] : nl::Ack(acks.error());

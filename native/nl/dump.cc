@@ -21,7 +21,9 @@ sys::Result<Outcome> DumpOnce(Socket& socket, Message& message,
   request->nlmsg_flags |= NLM_F_DUMP;
   request->nlmsg_seq = socket.NextSequence();
   const uint32_t sequence = request->nlmsg_seq;
-  if (send(socket.fd(), request, request->nlmsg_len, 0) < 0) return sys::LastError(message.text());
+  while (send(socket.fd(), request, request->nlmsg_len, 0) < 0) {
+    if (errno != EINTR) return sys::LastError(message.text());
+  }
   std::vector<char> buffer(kReceiveBuffer);
   bool interrupted = false;
   for (;;) {

@@ -14,7 +14,7 @@ import { randomFrom, shuffle } from './kills/choice';
 import { OPERATIONS } from './operations/index';
 import type { Operation } from './operations/index';
 
-const SLOTS = 2;
+const SLOTS = 3;
 const seed = Number(process.env['SNNET_SEED'] ?? Date.now() % 0x7fff_ffff);
 const only = process.env['SNNET_FAULT'];
 

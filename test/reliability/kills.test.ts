@@ -15,7 +15,8 @@ import { chooseKills, labelOf, parseKill } from './kills/choice';
 import { KillFailure, Slot } from './kills/slot';
 import type { Kill, Outcome, Reference } from './kills/slot';
 
-const SLOTS = 2;
+// More than processors: a third of the time is waiting for the kernel to let go of links.
+const SLOTS = 3;
 const MOST_FAILURES = 8;
 const seed = Number(process.env['SNNET_SEED'] ?? Date.now() % 0x7fff_ffff);
 const only = process.env['SNNET_KILL'];
