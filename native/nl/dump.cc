@@ -30,7 +30,11 @@ sys::Result<Outcome> DumpOnce(Socket& socket, Message& message,
     const ssize_t received = recv(socket.fd(), buffer.data(), buffer.size(), 0);
     if (received < 0) {
       if (errno == EINTR) continue;
-      return sys::LastError(message.text());
+      if (errno != ENOBUFS) return sys::LastError(message.text());
+      // Something was lost. The rest of this dump has to be read all the same: until it has, the
+      // kernel begins no other on this socket (EBUSY).
+      interrupted = true;
+      continue;
     }
     auto remaining = static_cast<int>(received);
     for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); nlmsg_ok(header, remaining);

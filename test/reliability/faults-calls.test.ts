@@ -54,7 +54,9 @@ async function runWith(
   const argv = [...strace, '-e', `inject=${injection}`, process.execPath, '-e', WORK, '--', node];
   const { stdout, stderr } = await run(argv, { timeoutMs: PATIENCE_MS, check: false });
   const links = await ipLinks({ name: node.split('/').at(-1) ?? '', path: node });
-  const left = links.map(({ ifname }) => ifname).filter((ifname) => /^s(br|gt|vn|vp)_/.test(ifname));
+  const left = links
+    .map(({ ifname }) => ifname)
+    .filter((ifname) => /^s(br|gt|vn|vp)_/.test(ifname));
   return { said: stdout === '' ? stderr : (JSON.parse(stdout) as unknown), left };
 }
 
