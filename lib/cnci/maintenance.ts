@@ -1,9 +1,11 @@
 import { parseAlias } from '../alias';
 import type { Host } from '../host';
+import { makePlan } from '../plan';
 import { rebuildCnci } from '../topology';
 import type { CnciView, Finding } from '../topology';
 import type { SubnetDhcp } from './dhcp';
 import type { Mesh } from './mesh';
+import { refuseAdvertisements } from './plan-subnet';
 import type { CnciReport } from './results';
 import type { CnciTable, LostTunnel } from './table';
 
@@ -33,7 +35,7 @@ export async function rebuild(parts: CnciParts): Promise<readonly Finding[]> {
   table.links.record();
   let reading: Reading;
   try {
-    reading = await read(host);
+    reading = await readClosed(host);
     const { view, remotes, present } = reading;
     table.links.supersede((ifIndex) => present.has(ifIndex));
     host.anchor.adopt(view.anchors);
@@ -68,6 +70,17 @@ export function reportOf(table: CnciTable, findings: readonly Finding[]): CnciRe
 export function isCnciLink(alias: string): boolean {
   const type = parseAlias(alias)?.type;
   return type === 'cnci-bridge' || type === 'cnci-tunnel' || type === 'mesh' || type === 'anchor';
+}
+
+/** A process may have died before it had closed a bridge. */
+async function readClosed(host: Host): Promise<Reading> {
+  const reading = await read(host);
+  const open = reading.view.findings.flatMap(({ remedy, link }) =>
+    remedy === 'close' && link !== undefined ? [refuseAdvertisements(link.linkName)] : [],
+  );
+  if (open.length === 0) return reading;
+  await host.kernel.run(makePlan('rebuildTopology', open));
+  return await read(host);
 }
 
 async function read(host: Host): Promise<Reading> {

@@ -96,17 +96,24 @@ function planGateway(host: PlanningHost, kind: TunnelKind, subnet: Ipv4Cidr): Ga
     address: gatewayOf(subnet),
     prefixLength: prefixLength(subnet),
   };
-  // The concentrator routes for its tenant's IPv4; it must not listen to a workload's router
-  // advertisements meanwhile. A read-only /proc/sys leaves it be.
-  const settings: Step[] = [
-    {
-      op: 'sysctl.set',
-      name: `net/ipv6/conf/${bridge.ifname}/accept_ra`,
-      value: '0',
-      tolerate: ['ENOENT', 'EROFS', 'EACCES'],
-    },
-  ];
-  return { bridge: knownLinkOf(bridge), links: [bridge, address], settings };
+  return {
+    bridge: knownLinkOf(bridge),
+    links: [bridge, address],
+    settings: [refuseAdvertisements(bridge.ifname)],
+  };
+}
+
+/**
+ * The concentrator routes for its tenant's IPv4; it must not listen to a workload's router
+ * advertisements meanwhile. A read-only /proc/sys leaves it be.
+ */
+export function refuseAdvertisements(ifname: string): Step {
+  return {
+    op: 'sysctl.set',
+    name: `net/ipv6/conf/${ifname}/accept_ra`,
+    value: '0',
+    tolerate: ['ENOENT', 'EROFS', 'EACCES'],
+  };
 }
 
 // A VXLAN device is one for all compute nodes of the subnet: they stand in its forwarding table, and

@@ -183,7 +183,7 @@ async function tellAgain(
   signal: AbortSignal,
 ): Promise<AddOutcome | undefined> {
   if (found === undefined) return undefined;
-  const { environment, network, wishes, inode, name } = order;
+  const { environment, wishes, inode, name } = order;
   if (others.length > 0 || found.attachment.netns !== inode) {
     const what = `${name.containerId} has its ${name.ifname} in another namespace`;
     throw new CniFailure('conflict', what, { details: 'DEL has to come before another ADD' });
@@ -197,9 +197,27 @@ async function tellAgain(
     const what = `${name.containerId} has an ${name.ifname} that is not as it should be`;
     throw new CniFailure('conflict', what, { details: `its address is ${found.vnic.ip}` });
   }
+  // A daemon that died in the middle of an ADD had not come to the routes.
+  const lot = lotOf(order, found.vnic.ip, link, link.isUp ? routes : undefined);
+  const config = found.config ?? describeVnic(order, lot);
+  const made = await setting.node.createVnic(config, { signal });
+  await setting.announce(order.network, made.event);
+  const attached = describe(order, lot, made);
+  return { kind: 'added', text: formatResult(order.head.cniVersion, attached, order.previous) };
+}
+
+/** What a container has, by what the kernel shows of it. */
+function lotOf(
+  { network, wishes }: Order,
+  address: string,
+  link: { readonly address: string },
+  routes: readonly { readonly destination: string; readonly via?: string }[] = network.routes ?? [
+    { destination: DEFAULT_ROUTE },
+  ],
+): Lot {
   const gateway = gatewayOf(network.subnet);
-  const lot: Lot = {
-    address: found.vnic.ip as Ipv4Address,
+  return {
+    address: address as Ipv4Address,
     mac: link.address as MacAddress,
     gateway,
     routes: routes.map(({ destination, via = gateway }) => ({
@@ -208,9 +226,4 @@ async function tellAgain(
     })),
     dns: mergeDns(wishes.dns, network.dns),
   };
-  const config = found.config ?? describeVnic(order, lot);
-  const made = await setting.node.createVnic(config, { signal });
-  await setting.announce(order.network, made.event);
-  const attached = describe(order, lot, made);
-  return { kind: 'added', text: formatResult(order.head.cniVersion, attached, order.previous) };
 }

@@ -12,7 +12,7 @@ import type { Host } from '../host';
 import { gatewayOf, mtuFor, prefixLength } from '../model';
 import type { ContainerRoute, Ipv4Cidr, VnicConfig } from '../model';
 import { makePlan } from '../plan';
-import type { FdbStep, LinkCreate, Plan, Step, TapCreate } from '../plan';
+import type { FdbStep, LinkCreate, Plan, Step, SysctlSet, TapCreate } from '../plan';
 import type { KnownLink, KnownTunnel, KnownVnic } from '../topology';
 import type { Subnet } from './subnet';
 
@@ -55,7 +55,7 @@ export function planVnicCreation(
       ...links,
       port,
       ...pins,
-      ...planInside(port, config),
+      ...(port.op === 'link.create' ? planInside(port.peer.ifindex, config) : []),
       ...settings,
     ]),
     bridge,
@@ -86,7 +86,12 @@ export function planVnicConfirmation(
 ): SubnetCompletion {
   const { links, settings, ...subnet } = planMissing(host, config, parts);
   const port = { ifIndex: vnic.ifIndex, mac: config.vnicMac };
-  const steps = [...links, ...planAttachment(host, port, subnet.bridge.ifIndex), ...settings];
+  const steps = [
+    ...links,
+    ...planAttachment(host, port, subnet.bridge.ifIndex),
+    ...planFinish(vnic, config),
+    ...settings,
+  ];
   return { ...subnet, plan: makePlan('createVnic', steps) };
 }
 
@@ -207,7 +212,8 @@ function reattach(host: PlanningHost, parts: SubnetParts, master: number): Step[
 // read-only one leaves it be.
 const CLOSED_TO_WORKLOADS = Object.freeze({ arpIgnore: 8, rpFilter: 1 });
 
-function refuseIpv6(ifname: string): Step {
+/** @param ifname - Of a subnet's bridge. */
+export function refuseIpv6(ifname: string): Extract<Step, SysctlSet> {
   return {
     op: 'sysctl.set',
     name: `net/ipv6/conf/${ifname}/disable_ipv6`,
@@ -232,13 +238,9 @@ function planPort(
  * What a container finds in its namespace. It announces its address when it comes up: whoever had the
  * address before, with another MAC, is forgotten.
  */
-function planInside(
-  port: Extract<LinkCreate, { kind: 'veth' }> | TapCreate,
-  { attach, vnicIp, subnet }: VnicConfig,
-): Step[] {
-  if (attach === undefined || port.op !== 'link.create') return [];
+function planInside(ifindex: number, { attach, vnicIp, subnet }: VnicConfig): Step[] {
+  if (attach === undefined) return [];
   const { netns } = attach;
-  const { ifindex } = port.peer;
   const gateway = gatewayOf(subnet);
   const routes: readonly ContainerRoute[] = attach.routes ?? [{ destination: DEFAULT_ROUTE }];
   return [
@@ -254,6 +256,12 @@ function planInside(
       ...(destination === DEFAULT_ROUTE && { tolerate: ['EEXIST'] }),
     })),
   ];
+}
+
+/** The same for what a process left unfinished when it died; somebody may have finished it meanwhile. */
+function planFinish({ waitingPeer }: KnownVnic, config: VnicConfig): Step[] {
+  if (waitingPeer === undefined) return [];
+  return planInside(waitingPeer, config).map((step) => ({ ...step, tolerate: ['EEXIST'] }));
 }
 
 function toVnic(

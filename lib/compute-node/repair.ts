@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
 import { planDeletion } from '../device';
 import { describeType, isLibsnnetError } from '../errors';
 import type { LibsnnetError } from '../errors';
@@ -11,7 +13,7 @@ import type { ComputeNodeView, Finding, SubnetView } from '../topology';
 import type { WatchEvent } from '../watch';
 import type { TunnelEvent } from './events';
 import { planMove } from './plan-repoint';
-import { planAttachment } from './plan-vnic';
+import { planAttachment, planVnicDestruction, refuseIpv6 } from './plan-vnic';
 import type { SubnetTable } from './subnet';
 import type { SubnetMender } from './subnet-mender';
 
@@ -48,6 +50,9 @@ export interface RepairOptions {
   readonly subnetKeys?: Readonly<Record<string, number>>;
 }
 
+/** A runtime moves a container's end and brings it up at once, but not in the same moment. */
+const BRING_UP_MS = 1000;
+
 const NO_KEYS: ReadonlyMap<string, TunnelKey> = new Map();
 
 const parseShape = defineShape('repairs', {
@@ -70,6 +75,7 @@ function entriesOf(value: object): [string, unknown][] | undefined {
     return undefined;
   }
 }
+
 
 /** Turns findings into a consistent state, one by one; what needs a decision is left. */
 export class Repairer {
@@ -124,11 +130,14 @@ export class Repairer {
         return await this.#reattach(finding, subnet);
       case 'realias':
         return await this.#realias(finding);
+      case 'close':
+        return await this.#close(finding);
     }
   }
 
   async #remove(finding: Finding, subnet: SubnetView | undefined): Promise<string | undefined> {
     if (subnet === undefined) return 'its subnet is unknown';
+    if (finding.type === 'unfinished') return await this.#removeUnfinished(finding, subnet);
     const isOrphan = finding.type === 'orphan';
     const lonely = [...subnet.vnics.values(), subnet.tunnel].filter(
       (link) => link !== undefined && link.ifIndex === finding.link?.ifIndex,
@@ -143,6 +152,23 @@ export class Repairer {
     if (subnet.tunnel !== undefined && present.includes(subnet.tunnel)) {
       this.#report('tunnel-del', subnet, subnet.tunnel.key);
     }
+    return undefined;
+  }
+
+  /** Whoever is just bringing it up gets the time to do so. */
+  async #removeUnfinished({ link }: Finding, subnet: SubnetView): Promise<string | undefined> {
+    await pause(BRING_UP_MS);
+    const rows = await this.#host.links();
+    const vnic = [...subnet.vnics.values()].find(({ ifIndex }) => ifIndex === link?.ifIndex);
+    const isStillSo = rows.some((row) => row.ifindex === vnic?.ifIndex && row.waitsForPeer);
+    if (vnic === undefined || !isStillSo) return undefined;
+    const isLast = subnet.vnics.size === 1;
+    await this.#run(
+      planVnicDestruction(this.#host, [vnic], isLast ? subnet : undefined).steps.map(
+        ({ step }) => step,
+      ),
+    );
+    if (isLast) this.#report('tunnel-del', subnet, subnet.tunnel?.key);
     return undefined;
   }
 
@@ -171,6 +197,13 @@ export class Repairer {
     const bridge = subnet.bridge.ifIndex;
     if (ifindex === bridge) await this.#run([{ op: 'link.set', ifindex, up: true }]);
     else await this.#run(planAttachment(this.#host, this.#portOf(ifindex, subnet), bridge));
+    return undefined;
+  }
+
+  async #close({ link }: Finding): Promise<string | undefined> {
+    if (link === undefined) return 'its bridge is not there';
+    const { op, name, value } = refuseIpv6(link.linkName);
+    await this.#run([{ op, name, value }]);
     return undefined;
   }
 

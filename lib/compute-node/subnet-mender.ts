@@ -29,10 +29,17 @@ export class SubnetMender {
       const { known } = entry;
       if (known === undefined) throw new Error('unreachable');
       await this.#run(subnet, planVnicConfirmation(this.#host, config, subnet, known));
-      return known;
+      return this.#finish(subnet, entry, known);
     } finally {
       leave();
     }
+  }
+
+  #finish(subnet: Subnet, entry: VnicEntry, known: KnownVnic): KnownVnic {
+    if (known.waitingPeer === undefined) return known;
+    const { waitingPeer: _, ...finished } = known;
+    this.#subnets.setVnic(subnet, entry, finished);
+    return finished;
   }
 
   /** Makes the bridge or the tunnel that a subnet lacks. The caller sees to it that it is alone. */

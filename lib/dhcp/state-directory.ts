@@ -4,7 +4,7 @@ import { rmdir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { checkLinks, describeKind, ignoreAbsence, makeDirectory, ownUid } from '../files';
-import { replaceFile, unsafe } from '../files';
+import { isTemporary, replaceFile, unsafe } from '../files';
 
 const { O_NOFOLLOW, O_RDONLY } = constants;
 const SEARCHABLE_BY_OTHERS = 0o001;
@@ -38,7 +38,10 @@ export class StateDirectory {
     await makeDirectory(path, 0o700);
     if (group !== undefined) await chown(path, ownUid(), group);
     await chmod(path, group === undefined ? 0o700 : 0o710);
-    return new StateDirectory(path, group);
+    const directory = new StateDirectory(path, group);
+    // Nobody else writes here: those who did have died.
+    await directory.remove((await directory.list()).filter(isTemporary));
+    return directory;
   }
 
   /** The text of a file; nothing where there is none. */

@@ -10,4 +10,4 @@ export {
   unsafe,
   unusable,
 } from './directory';
-export { replaceFile } from './replace-file';
+export { isTemporary, replaceFile } from './replace-file';

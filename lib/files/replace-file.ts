@@ -8,6 +8,13 @@ import { unusable } from './directory';
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 
+const TEMPORARY = /^\..+\.[0-9a-f]{12}$/;
+
+/** What a process that died left of {@link replaceFile}, by the name of the file. */
+export function isTemporary(name: string): boolean {
+  return TEMPORARY.test(name);
+}
+
 /**
  * Replaces a file as a whole: readers see the old one or the new one. It is readable for its owner
  * alone, unless `prepare` sees to it, before anybody can find it.

@@ -44,15 +44,18 @@ export async function applyChange(
   }
 }
 
-/** The steps of a change: an address comes before what leads to it, and goes after. */
+/**
+ * The steps of a change. The table names an address as long as a device has it: whoever finds both knows
+ * whose it is, also when a process died in between.
+ */
 export function stepsFor(edits: readonly Edit[], surroundings: Surroundings | undefined): Step[] {
   const rows = edits.flatMap((edit) => (edit.type === 'public' ? [edit] : []));
   const put = rows.flatMap((edit) => edit.put);
   const drop = rows.flatMap((edit) => edit.drop);
   return [
-    ...(surroundings?.additions(put) ?? []),
-    ...transaction(edits),
     ...(surroundings?.removals(drop) ?? []),
+    ...transaction(edits),
+    ...(surroundings?.additions(put) ?? []),
   ];
 }
 

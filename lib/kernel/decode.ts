@@ -12,6 +12,8 @@ const HAS_ALT_NAMES = 16;
 const HAS_ENDS = 32;
 const HAS_MODE = 64;
 const KIND_AS_BEFORE = 128;
+const TAKES_ADVERTISEMENTS = 256;
+const WAITS_FOR_PEER = 512;
 const DATA_FLAGS = 15;
 
 /** What happened to a link; `resync`: notifications were lost, read everything again. */
@@ -73,12 +75,12 @@ function decodeLink(cursor: Cursor): LinkRow {
   const group = cursor.number();
   const key = cursor.number();
   const port = cursor.number();
-  const texts = cursor.number();
-  const dataFlags = texts & DATA_FLAGS;
+  const traits = cursor.number();
+  const dataFlags = traits & DATA_FLAGS;
   const ifname = cursor.text();
   const alias = cursor.text();
   const address = cursor.text();
-  const kind = cursor.kind((texts & KIND_AS_BEFORE) !== 0);
+  const kind = cursor.kind((traits & KIND_AS_BEFORE) !== 0);
   const row: { -readonly [Key in keyof LinkRow]: LinkRow[Key] } = {
     ifindex,
     ifname,
@@ -93,9 +95,12 @@ function decodeLink(cursor: Cursor): LinkRow {
     isLoopback: (flags & IFF_LOOPBACK) !== 0,
     group,
   };
-  const ends = (texts & HAS_ENDS) === 0 ? NO_ENDS : { local: cursor.text(), remote: cursor.text() };
-  const mode = (texts & HAS_MODE) === 0 ? '' : cursor.text();
-  if ((texts & HAS_ALT_NAMES) !== 0) row.altNames = Object.freeze(cursor.text().split(' '));
+  const ends =
+    (traits & HAS_ENDS) === 0 ? NO_ENDS : { local: cursor.text(), remote: cursor.text() };
+  const mode = (traits & HAS_MODE) === 0 ? '' : cursor.text();
+  if ((traits & HAS_ALT_NAMES) !== 0) row.altNames = Object.freeze(cursor.text().split(' '));
+  if ((traits & TAKES_ADVERTISEMENTS) !== 0) row.takesAdvertisements = true;
+  if ((traits & WAITS_FOR_PEER) !== 0) row.waitsForPeer = true;
   const data =
     row.kind === 'tap'
       ? TAP_DATA[(dataFlags >> 1) & 3]

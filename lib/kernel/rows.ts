@@ -21,6 +21,10 @@ export interface LinkRow {
   readonly group: number;
   /** Its other names (`IFLA_ALT_IFNAME`), where it has any. */
   readonly altNames?: readonly string[];
+  /** A bridge on which this machine believes router advertisements. */
+  readonly takesAdvertisements?: true;
+  /** A veth whose other end, in another namespace, has never been up. */
+  readonly waitsForPeer?: true;
   /** Tunnels and macvtap only. */
   readonly data?: LinkRowData;
 }

@@ -8,6 +8,8 @@ export type Fault =
       readonly step: number;
       /** The errno name that the step "gets" instead of being done. */
       readonly errno: string;
+      /** The step is done all the same: what the kernel says of it, and of what went with it, is lost. */
+      readonly done?: boolean;
     }
   | {
       readonly step: number;

@@ -2,7 +2,7 @@ import type { CnciBridgeAlias, CnciTunnelAlias } from '../alias';
 import type { LinkRow } from '../kernel';
 import type { MeshKind } from '../model';
 import type { Finding } from './findings';
-import { linkOf, ofType, takeInventory } from './inventory';
+import { inspectBridge, linkOf, ofType, takeInventory } from './inventory';
 import type { OurLink } from './inventory';
 import type { KnownLink, KnownTunnel } from './known-link';
 import { toKnownLink, toKnownTunnel } from './compute-node-view';
@@ -118,7 +118,7 @@ function inspect(draft: Draft): Finding[] {
       remedy: 'remake',
     }));
   }
-  const findings: Finding[] = [];
+  const findings: Finding[] = inspectBridge(bridge.row, subnet);
   for (const { row } of [bridge, ...tunnels]) {
     if (row !== bridge.row && row.master !== bridge.row.ifindex) {
       findings.push({

@@ -114,7 +114,7 @@ function vmOf({ row, parsed }: OurLink<CnVnicAlias>): KnownVnic {
 // The container end is named after its host end; while the runtime has not taken it, the dump shows it.
 function containerOf({ row, parsed }: OurLink<CnVnicAlias>, peer: LinkRow | undefined): KnownVnic {
   const peerName = peerNameOf(row.ifname);
-  return {
+  const known: { -readonly [Key in keyof KnownVnic]: KnownVnic[Key] } = {
     ifIndex: row.ifindex,
     linkName: row.ifname,
     alias: row.alias,
@@ -127,4 +127,6 @@ function containerOf({ row, parsed }: OurLink<CnVnicAlias>, peer: LinkRow | unde
     peerMac: peer?.ifname === peerName ? peer.address : undefined,
     altNames: row.altNames ?? NO_NAMES,
   };
+  if (row.waitsForPeer === true) known.waitingPeer = row.link;
+  return known;
 }

@@ -4,7 +4,7 @@ import { SubnetDrafts } from './compute-node-drafts';
 import type { SubnetDraft } from './compute-node-drafts';
 import type { Finding } from './findings';
 import { identityKey } from './identity-key';
-import { LinkSorter, linkOf, ofType, tunnelKindOf } from './inventory';
+import { LinkSorter, inspectBridge, linkOf, ofType, tunnelKindOf } from './inventory';
 import type { Inventory, OurLink } from './inventory';
 import type { KnownLink, KnownTunnel, KnownVnic } from './known-link';
 
@@ -158,7 +158,7 @@ function inspect(draft: SubnetDraft, visited: ReadonlySet<number>): Finding[] {
 
 function inspectState(draft: SubnetDraft, bridge: OurLink<CnBridgeAlias>): Finding[] {
   const subnet = draft.scope.text;
-  const findings: Finding[] = [];
+  const findings: Finding[] = inspectBridge(bridge.row, subnet);
   for (const { row, parsed } of [bridge, ...draft.ports]) {
     if (parsed.scope.concIp === draft.scope.concIp) continue;
     findings.push({
@@ -167,6 +167,16 @@ function inspectState(draft: SubnetDraft, bridge: OurLink<CnBridgeAlias>): Findi
       link: linkOf(row),
       subnet,
       remedy: 'realias',
+    });
+  }
+  for (const { row } of draft.ports) {
+    if (row.waitsForPeer !== true) continue;
+    findings.push({
+      type: 'unfinished',
+      text: `the container's end of ${row.ifname} was never brought up`,
+      link: linkOf(row),
+      subnet,
+      remedy: 'remove',
     });
   }
   const ports = [...draft.ports, ...(draft.tunnel === undefined ? [] : [draft.tunnel])];

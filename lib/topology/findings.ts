@@ -8,7 +8,7 @@ export interface Finding {
   /** The tenant subnet it is about, as `<tenant>_<subnet>_<concentrator>_<concentrator IP>` or CIDR. */
   readonly subnet?: string;
   /** What `repair` does about it; `none`: a person must decide. */
-  readonly remedy: 'remove' | 'remake' | 'reattach' | 'realias' | 'none';
+  readonly remedy: 'remove' | 'remake' | 'reattach' | 'realias' | 'close' | 'none';
 }
 
 /**
@@ -24,6 +24,8 @@ export interface Finding {
  * - `foreign`: a link that is not ours, attached to a bridge of ours.
  * - `half-moved`: a link with the former address of its concentrator, which its tunnel has left.
  * - `no-dhcp`: a subnet of a concentrator whose DHCP server does not run.
+ * - `open`: a bridge on which this machine takes router advertisements from a tenant.
+ * - `unfinished`: a VNIC whose end in the container's namespace was never brought up.
  * - `remnant`: a link with a name of ours and no alias.
  */
 export type FindingType =
@@ -37,4 +39,6 @@ export type FindingType =
   | 'foreign'
   | 'half-moved'
   | 'no-dhcp'
+  | 'open'
+  | 'unfinished'
   | 'remnant';

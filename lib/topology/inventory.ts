@@ -194,6 +194,13 @@ export function tunnelKindOf(row: LinkRow): TunnelKind {
   return TUNNEL_OF_LINK[row.kind] ?? 'gre';
 }
 
+/** A bridge on which a tenant could tell this machine its routers. */
+export function inspectBridge(row: LinkRow, subnet: string): Finding[] {
+  if (row.takesAdvertisements !== true) return [];
+  const text = `${row.ifname} takes router advertisements from subnet ${subnet}`;
+  return [{ type: 'open', text, link: linkOf(row), subnet, remedy: 'close' }];
+}
+
 export function linkOf(row: LinkRow): NonNullable<Finding['link']> {
   return { linkName: row.ifname, ifIndex: row.ifindex, alias: row.alias };
 }

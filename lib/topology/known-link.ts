@@ -26,4 +26,6 @@ export interface KnownVnic extends KnownLink {
   readonly peerMac: string | undefined;
   /** The host's end's other names. */
   readonly altNames: readonly string[];
+  /** Interface index of a container's end that is elsewhere and was never brought up. */
+  readonly waitingPeer?: number;
 }

@@ -27,6 +27,7 @@ const WAIT_MS: Readonly<Record<Finding['remedy'], number>> = {
   remake: 200,
   reattach: 200,
   realias: 200,
+  close: 200,
   none: Infinity,
 };
 const MOST_ATTEMPTS = 5;

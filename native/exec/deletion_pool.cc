@@ -17,6 +17,8 @@ namespace {
 // The answers to a look-up must fit the receive buffer, or the last is lost: the kernel accounts
 // more than 6 KiB for each.
 constexpr size_t kLookUpsAtOnce = 8;
+// Looking is free: an answer that got lost is asked for again.
+constexpr int kLookUpAttempts = 3;
 constexpr auto kQuiet = std::chrono::milliseconds(3);
 constexpr auto kLongestWait = std::chrono::milliseconds(50);
 
@@ -51,9 +53,13 @@ void LookUp(nl::Socket& socket, const std::vector<uint32_t>& indexes, Sightings&
     const size_t count = std::min(kLookUpsAtOnce, indexes.size() - first);
     std::vector<nl::Message> messages;
     for (size_t i = 0; i < count; ++i) messages.push_back(rtnl::GetLink(indexes[first + i]));
-    auto acks = nl::SendBatch(socket, messages, [&](size_t i, nlmsghdr* header) {
+    const auto on_reply = [&](size_t i, nlmsghdr* header) {
       sightings[indexes[first + i]].row = rtnl::ReadLink(header);
-    });
+    };
+    auto acks = nl::SendBatch(socket, messages, on_reply);
+    for (int attempt = 1; !acks && attempt < kLookUpAttempts; ++attempt) {
+      acks = nl::SendBatch(socket, messages, on_reply);
+    }
     for (size_t i = 0; i < count; ++i) {
       Sighting& sighting = sightings[indexes[first + i]];
       const nl::Ack ack = acks ? (*acks)[i] : nl::Ack(acks.error());
@@ -264,11 +270,18 @@ void DeletionPool::Send(nl::Socket& socket, Commit& commit) {
   if (messages.empty()) return;
   if (!deleting.empty()) messages.push_back(rtnl::DeleteGroup(group));
   auto acks = nl::SendBatch(socket, messages);
-  for (size_t i = 0; i < owners.size(); ++i) {
-    const nl::Ack ack = acks ? (*acks)[i] : nl::Ack(acks.error());
-    if (IsFailure(ack)) watch_.Fail(owners[i]->waiter, *ack);
+  for (const Member& member : commit) {
+    if (member.job.lost) acks = *member.job.lost;
   }
-  const nl::Ack deleted = acks && !deleting.empty() ? acks->back() : nl::Ack();
+  if (!acks) {
+    // What was done is unknown, perhaps all of it: the same once more does the rest.
+    for (Member& member : commit) SendAlone(socket, member);
+    return;
+  }
+  for (size_t i = 0; i < owners.size(); ++i) {
+    if (IsFailure((*acks)[i])) watch_.Fail(owners[i]->waiter, *(*acks)[i]);
+  }
+  const nl::Ack deleted = deleting.empty() ? nl::Ack() : acks->back();
   if (!IsFailure(deleted)) return;
   // One link that the kernel won't delete keeps its whole group: let only its own job fail.
   for (Member* member : deleting) SendAlone(socket, *member);
@@ -288,9 +301,15 @@ void DeletionPool::SendOne(nl::Socket& socket, Member& member) {
 void DeletionPool::SendAlone(nl::Socket& socket, Member& member) {
   const uint32_t group = RandomGroup();
   std::vector<nl::Message> messages;
+  for (const RetiredBridge* bridge : member.retiring) Retire(messages, *bridge);
+  const size_t retires = messages.size();
   for (const PresentLink& link : member.present) Regroup(messages, link.ifindex, group);
-  messages.push_back(rtnl::DeleteGroup(group));
+  if (!member.present.empty()) messages.push_back(rtnl::DeleteGroup(group));
+  if (messages.empty()) return;
   auto acks = nl::SendBatch(socket, messages);
+  for (size_t i = 0; acks && i < retires; ++i) {
+    if (IsFailure((*acks)[i])) watch_.Fail(member.waiter, *(*acks)[i]);
+  }
   const nl::Ack deleted = acks ? acks->back() : nl::Ack(acks.error());
   if (!IsFailure(deleted)) return;
   watch_.Fail(member.waiter, *deleted);

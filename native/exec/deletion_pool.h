@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -27,6 +28,8 @@ namespace snnet::exec {
 
 struct DeletionJob {
   DeleteLinks what;
+  // What becomes of the kernel's answer, where a test wants it lost.
+  std::optional<sys::Error> lost;
   std::function<void(const DeletionResult&)> answered;
   // A failure that shows only after the answer: the bridge was not retired, say.
   std::function<void(const sys::Error&)> failed_late;

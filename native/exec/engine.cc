@@ -79,15 +79,20 @@ void Engine::DeleteAtEnd(const std::shared_ptr<Running>& running, DeletionPool::
   const auto& [steps, fault] = running->plan;
   const bool dies =
       fault && fault->kind == Fault::Kind::kKillAfter && fault->step + 1 == steps.size();
+  DeletionJob job;
+  job.what = std::get<DeleteLinks>(steps.back().step.action);
+  if (fault && fault->kind == Fault::Kind::kLoseAnswer && fault->step + 1 == steps.size()) {
+    job.lost = sys::Error{fault->error, "injected fault"};
+  }
+  job.answered = [this, running, dies](const DeletionResult& result) {
+    if (dies) kill(getpid(), SIGKILL);
+    quiet_.Leave();
+    running->reply.deletion = result;
+    if (result.failure) return RollBack(running);
+    running->Answer();
+  };
   quiet_.Enter();
-  Delete(std::get<DeleteLinks>(steps.back().step.action), start,
-         [this, running, dies](const DeletionResult& result) {
-           if (dies) kill(getpid(), SIGKILL);
-           quiet_.Leave();
-           running->reply.deletion = result;
-           if (result.failure) return RollBack(running);
-           running->Answer();
-         });
+  Delete(std::move(job), start);
 }
 
 // What stood before a deletion that failed is undone, on the thread that did it.
@@ -106,21 +111,21 @@ void Engine::RollBack(const std::shared_ptr<Running>& running) {
 void Engine::DeleteRollback(const std::shared_ptr<Running>& running) {
   RunOutcome& outcome = running->reply.outcome;
   if (outcome.rollback.links.empty()) return running->Answer();
-  Delete(std::move(outcome.rollback), DeletionPool::Start::kIfNeeded,
-         [running](const DeletionResult& result) {
-           running->reply.rollback = result;
-           running->Answer();
-         });
+  DeletionJob job;
+  job.what = std::move(outcome.rollback);
+  job.answered = [running](const DeletionResult& result) {
+    running->reply.rollback = result;
+    running->Answer();
+  };
+  Delete(std::move(job), DeletionPool::Start::kIfNeeded);
 }
 
-void Engine::Delete(DeleteLinks what, DeletionPool::Start start,
-                    const std::function<void(const DeletionResult&)>& answered) {
-  DeletionJob job;
-  const std::vector<RetiredBridge> retire = what.retire;
-  job.what = std::move(what);
-  job.answered = [this, retire, answered](const DeletionResult& result) {
-    // Only now: a bridge that goes holds the lock that the leaves need.
-    if (!result.failure && !retire.empty()) Reap(retire);
+void Engine::Delete(DeletionJob job, DeletionPool::Start start) {
+  job.answered = [this, retire = job.what.retire,
+                  answered = std::move(job.answered)](const DeletionResult& result) {
+    // Only now: a bridge that goes holds the lock that the leaves need. One may be retired although
+    // its deletion failed.
+    if (!retire.empty()) Reap(retire, !result.failure);
     answered(result);
     End();
   };
@@ -132,13 +137,14 @@ void Engine::Delete(DeleteLinks what, DeletionPool::Start start,
   }
 }
 
-void Engine::Reap(const std::vector<RetiredBridge>& bridges) {
+void Engine::Reap(const std::vector<RetiredBridge>& bridges, bool are_retired) {
   DeletionJob job;
   for (const RetiredBridge& bridge : bridges) {
     job.what.links.push_back({bridge.link.ifindex, bridge.trash_name, kTrashAlias});
   }
-  job.answered = [this](const DeletionResult& result) {
-    if (result.failure) RecordLate(*result.failure);
+  job.answered = [this, are_retired](const DeletionResult& result) {
+    const bool is_expected = !are_retired && result.is_foreign;
+    if (result.failure && !is_expected) RecordLate(*result.failure);
     End();
   };
   job.failed_late = [this](const sys::Error& error) { RecordLate(error); };

@@ -98,9 +98,9 @@ class Engine {
   void DeleteAtEnd(const std::shared_ptr<Running>& running, DeletionPool::Start start);
   void RollBack(const std::shared_ptr<Running>& running);
   void DeleteRollback(const std::shared_ptr<Running>& running);
-  void Delete(DeleteLinks what, DeletionPool::Start start,
-              const std::function<void(const DeletionResult&)>& answered);
-  void Reap(const std::vector<RetiredBridge>& bridges);
+  void Delete(DeletionJob job, DeletionPool::Start start);
+  // What was not retired after all is left alone.
+  void Reap(const std::vector<RetiredBridge>& bridges, bool are_retired);
   void Begin();
   void End();
   void RecordLate(const sys::Error& error);

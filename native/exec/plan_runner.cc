@@ -19,13 +19,20 @@ namespace {
 bool FailsAt(const std::optional<Fault>& fault, size_t step) {
   return fault && fault->kind == Fault::Kind::kFail && fault->step == step;
 }
+bool LosesAnswer(const std::optional<Fault>& fault, size_t first, size_t end) {
+  return fault && fault->kind == Fault::Kind::kLoseAnswer && fault->step >= first &&
+         fault->step < end;
+}
+sys::Error Injected(const std::optional<Fault>& fault) { return {fault->error, "injected fault"}; }
 void DieIf(const std::optional<Fault>& fault, Fault::Kind kind, size_t step) {
   if (fault && fault->kind == kind && fault->step == step) kill(getpid(), SIGKILL);
 }
 
 // How far a fault that kills lets the segment [first, end) go.
 size_t EndBeforeDeath(const std::optional<Fault>& fault, size_t first, size_t end) {
-  if (!fault || fault->kind == Fault::Kind::kFail) return end;
+  const bool dies =
+      fault && (fault->kind == Fault::Kind::kKillBefore || fault->kind == Fault::Kind::kKillAfter);
+  if (!dies) return end;
   const size_t stop = fault->step + (fault->kind == Fault::Kind::kKillAfter ? 1 : 0);
   return stop > first && stop < end ? stop : end;
 }
@@ -222,7 +229,7 @@ bool PlanRunner::SendMessages(Progress& progress, nl::Socket& socket, size_t fir
   std::vector<nl::Message> messages;
   std::vector<size_t> owners;
   for (size_t i = first; i < end; ++i) {
-    if (FailsAt(plan.fault, i)) progress.Refuse(i, {plan.fault->error, "injected fault"});
+    if (FailsAt(plan.fault, i)) progress.Refuse(i, Injected(plan.fault));
     if (progress.settled.contains(i)) continue;
     for (nl::Message& message : MessagesFor(plan.steps[i].step, progress.others))
       messages.push_back(std::move(message));
@@ -231,6 +238,7 @@ bool PlanRunner::SendMessages(Progress& progress, nl::Socket& socket, size_t fir
   if (messages.empty()) return !progress.outcome.failure;
   std::vector<size_t>& done = progress.outcome.done;
   auto acks = nl::SendBatch(socket, messages);
+  if (LosesAnswer(plan.fault, first, end)) acks = Injected(plan.fault);
   if (!acks) {
     // What the kernel did is unknown: every inverse runs, and finds what there is.
     done.insert(done.end(), owners.begin(), owners.end());
@@ -279,15 +287,14 @@ void PlanRunner::RaiseTaps(Progress& progress, const std::vector<size_t>& steps)
 }
 
 void PlanRunner::RunAlone(Progress& progress, size_t index) {
+  const std::optional<Fault>& fault = progress.plan.fault;
   const sys::Status carried =
-      FailsAt(progress.plan.fault, index)
-          ? sys::Status(sys::Error{progress.plan.fault->error, "injected fault"})
-          : Carry(progress, index);
-  if (carried) {
-    progress.outcome.done.push_back(index);
-  } else {
-    progress.Refuse(index, carried.error());
-  }
+      FailsAt(fault, index) ? sys::Status(Injected(fault)) : Carry(progress, index);
+  if (carried) progress.outcome.done.push_back(index);
+  if (!carried) return progress.Refuse(index, carried.error());
+  if (!LosesAnswer(fault, index, index + 1)) return;
+  progress.outcome.handles.erase(index);
+  progress.Refuse(index, Injected(fault));
 }
 
 sys::Status PlanRunner::Carry(Progress& progress, size_t index) {

@@ -84,7 +84,8 @@ struct PlanStep {
 // Makes a plan fail, or the process die, at one of its steps: how the tests reach every line of the
 // rollback and every instant of a crash.
 struct Fault {
-  enum class Kind { kFail, kKillBefore, kKillAfter };
+  // kLoseAnswer: it is done, and what the kernel says of it gets lost.
+  enum class Kind { kFail, kLoseAnswer, kKillBefore, kKillAfter };
   size_t step = 0;
   Kind kind = Kind::kFail;
   int error = 0;

@@ -305,6 +305,7 @@ exec::Fault DecodeFault(const Reader& from) {
   if (from.Has("errno")) {
     fault.error = sys::ErrnoValue(from.Text("errno", 32));
     if (fault.error == 0) from.Fail("errno", "the name of an error");
+    if (from.MaybeFlag("done").value_or(false)) fault.kind = exec::Fault::Kind::kLoseAnswer;
     return fault;
   }
   const std::string kill = from.Text("kill", 8);

@@ -32,12 +32,14 @@ Napi::Value NewText(Napi::Env env, const std::string& text) {
   return Napi::Value(env, value);
 }
 
-// Which texts a link brings that not every one has.
-uint32_t TextsOf(const Table& table, const rtnl::LinkRow& row) {
+// What a link has that not every one has.
+uint32_t TraitsOf(const Table& table, const rtnl::LinkRow& row) {
   uint32_t flags = 0;
   if (!row.alt_names.empty()) flags |= rtnl::kHasAltNames;
   if (!row.data.local.empty() || !row.data.remote.empty()) flags |= rtnl::kHasEnds;
   if (!row.data.mode.empty()) flags |= rtnl::kHasMode;
+  if (row.takes_advertisements) flags |= rtnl::kTakesAdvertisements;
+  if (row.waits_for_peer) flags |= rtnl::kWaitsForPeer;
   if (!table.numbers.empty() && row.kind == table.kind) flags |= rtnl::kKindAsBefore;
   return flags;
 }
@@ -62,7 +64,7 @@ void Table::Clear() {
 }
 
 void AddLink(Table& table, const rtnl::LinkRow& row) {
-  const uint32_t flags = row.data.flags | TextsOf(table, row);
+  const uint32_t flags = row.data.flags | TraitsOf(table, row);
   table.numbers.insert(table.numbers.end(), {row.ifindex, row.mtu, row.master, row.link, row.flags,
                                              row.group, row.data.key, row.data.port, flags});
   table.AddText(row.ifname);

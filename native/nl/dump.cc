@@ -23,14 +23,20 @@ sys::Result<Outcome> DumpOnce(Socket& socket, Message& message,
   request->nlmsg_flags |= NLM_F_DUMP;
   request->nlmsg_seq = socket.NextSequence();
   const uint32_t sequence = request->nlmsg_seq;
-  if (send(socket.fd(), request, request->nlmsg_len, 0) < 0) return sys::LastError(message.text());
+  while (send(socket.fd(), request, request->nlmsg_len, 0) < 0) {
+    if (errno != EINTR) return sys::LastError(message.text());
+  }
   std::vector<char> buffer(kReceiveBuffer);
   bool interrupted = false;
   for (;;) {
     const ssize_t received = recv(socket.fd(), buffer.data(), buffer.size(), 0);
     if (received < 0) {
       if (errno == EINTR) continue;
-      return sys::LastError(message.text());
+      if (errno != ENOBUFS) return sys::LastError(message.text());
+      // Something was lost. The rest of this dump has to be read all the same: until it has, the
+      // kernel begins no other on this socket (EBUSY).
+      interrupted = true;
+      continue;
     }
     auto remaining = static_cast<int>(received);
     for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); nlmsg_ok(header, remaining);

@@ -25,12 +25,13 @@ constexpr uint32_t kHasKey = 1;
 constexpr uint32_t kMultiQueue = 2;
 constexpr uint32_t kPersistent = 4;
 constexpr uint32_t kIsTun = 8;
-// Of a link of any kind: which texts its row has where it crosses to JS, so that those without pay
-// nothing.
+// Of a link of any kind: what its row has where it crosses to JS, so that those without pay nothing.
 constexpr uint32_t kHasAltNames = 16;
 constexpr uint32_t kHasEnds = 32;  // local and remote
 constexpr uint32_t kHasMode = 64;
 constexpr uint32_t kKindAsBefore = 128;  // the kind of the row before it in the table
+constexpr uint32_t kTakesAdvertisements = 256;
+constexpr uint32_t kWaitsForPeer = 512;
 
 KindRow ReadKindData(std::string_view kind, nlattr* data);
 

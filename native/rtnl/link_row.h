@@ -25,6 +25,10 @@ struct LinkRow {
   std::string address;
   // Separated by blanks, which no name contains.
   std::string alt_names;
+  // A bridge on which this machine believes what router advertisements say.
+  bool takes_advertisements = false;
+  // A veth whose other end, in another namespace, has never been up.
+  bool waits_for_peer = false;
   KindRow data;
 };
 

@@ -133,7 +133,7 @@ describe('calls', () => {
   it('are planned with all that they would do', async () => {
     await withFirewall(async (firewall) => {
       const { text } = await firewall.plan('publicIpAccess', 'enable', PUBLIC_IP);
-      expect(text).toMatch(new RegExp(`^ip address add ${PUBLIC}/32 dev `));
+      expect(text).toMatch(new RegExp(`^ip address add ${PUBLIC}/32 dev `, 'm'));
       expect(text).toContain('nft add element inet libsnnet published');
       expect((await firewall.state()).publicIps).toEqual([]);
       expect((await firewall.planOfShutdown()).text).toContain('nft delete table inet libsnnet');

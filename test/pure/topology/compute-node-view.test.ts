@@ -81,6 +81,16 @@ const disorders: readonly (readonly [string, readonly LinkRow[], readonly Findin
   ['a tunnel on no bridge', [bridge, { ...tunnel, master: 0 }, tap], ['detached']],
   ['a VNIC that is down', [bridge, tunnel, { ...tap, isUp: false }], ['down']],
   ['a bridge that is down', [{ ...bridge, isUp: false }, tunnel, tap], ['down']],
+  [
+    'a bridge with router advertisements',
+    [{ ...bridge, takesAdvertisements: true }, tunnel, tap],
+    ['open'],
+  ],
+  [
+    'a container whose end was never up',
+    [bridge, tunnel, { ...veth, waitsForPeer: true }],
+    ['unfinished'],
+  ],
   ['an alias of a bridge on a veth', [row({ kind: 'veth', alias: `br_${SCOPE}` })], ['wrong-kind']],
   [
     'an alias of a tunnel on a bridge',
