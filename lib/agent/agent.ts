@@ -176,6 +176,8 @@ export class CnciAgent {
       disconnected: (reason) => {
         this.#peer = undefined;
         this.#reports.disconnected();
+        // We ended it ourselves.
+        if (isLibsnnetError(reason, 'SNNET_HANDLE_CLOSED')) return;
         logger.warn('the connection was lost', { why: reason.message });
       },
       request: (delivery) => {
