@@ -73,7 +73,9 @@ async function addAll({ scheduler }: Stage, agent: AgentProcess, n: number): Pro
 function served(): number {
   const links = execFileSync('ip', ['-o', 'link', 'show', 'type', 'bridge'], { encoding: 'utf8' });
   const bridges = links.split('\n').filter((line) => line.includes('sbr_')).length;
-  const namespace = execFileSync('ip', ['netns', 'identify', String(process.pid)], { encoding: 'utf8' }).trim();
+  const namespace = execFileSync('ip', ['netns', 'identify', String(process.pid)], {
+    encoding: 'utf8',
+  }).trim();
   const pids = execFileSync('ip', ['netns', 'pids', namespace], { encoding: 'utf8' });
   const programs = pids
     .trim()

@@ -37,6 +37,7 @@ export class DesiredState {
   readonly #wishes: WishMaps = { subnets: new Map(), publicIps: new Map(), neighbours: new Map() };
   readonly #reports = new Map<string, PendingReport>();
   #lastPlace = 0;
+  #commits = 0;
 
   constructor(store: StoreProvider, logger: Logger) {
     this.#store = store;
@@ -92,6 +93,8 @@ export class DesiredState {
     for (const wish of put) this.#mapOf(wish).set(keyOf(wish.request), Object.freeze(wish));
     for (const wish of drop) this.#mapOf(wish).delete(keyOf(wish.request));
     pending?.apply();
+    this.#commits += 1;
+    if (this.#commits % MOST_REMEMBERED === 0) await this.#forgetOldRemovals();
   }
 
   /**

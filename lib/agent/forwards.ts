@@ -35,11 +35,13 @@ const SSH = 22;
 const FIRST_WITHOUT_PORT = 127;
 /** In a larger subnet the formula gives one port to several workloads. */
 const LARGEST_WITH_SSH = 16;
+/** Some thousand ports: more at once costs more memory than it saves time. */
+const MOST_AT_ONCE = 16;
 const TIMEOUT_MS = 60_000;
 
 /**
  * Opens the ways between subnets and the outside. Wishes that come while a transaction is under way
- * share the next one: two hundred subnets cost two or three.
+ * share the next one.
  */
 export class Forwards {
   readonly #settings: ForwardSettings;
@@ -62,7 +64,7 @@ export class Forwards {
     this.#isFlushing = true;
     // Those of one turn of the event loop go together from the beginning.
     await Promise.resolve();
-    while (this.#waiting.length > 0) await this.#openBatch(this.#waiting.splice(0));
+    while (this.#waiting.length > 0) await this.#openBatch(this.#waiting.splice(0, MOST_AT_ONCE));
     this.#isFlushing = false;
   }
 

@@ -24,6 +24,7 @@ export class Reports {
   #introduce: (() => Promise<AgentReport>) | undefined;
   #isIntroduced = false;
   #sending: Promise<void> | undefined;
+  #isWanted = false;
 
   constructor(settings: ReportSettings) {
     this.#settings = settings;
@@ -53,9 +54,17 @@ export class Reports {
   }
 
   #send(): void {
-    this.#sending ??= this.#sendAll().finally(() => {
-      this.#sending = undefined;
-    });
+    this.#isWanted = true;
+    this.#sending ??= this.#sendWhileWanted();
+  }
+
+  /** What is asked for while the last round ends is not lost between two promises. */
+  async #sendWhileWanted(): Promise<void> {
+    while (this.#isWanted) {
+      this.#isWanted = false;
+      await this.#sendAll();
+    }
+    this.#sending = undefined;
   }
 
   async #sendAll(): Promise<void> {

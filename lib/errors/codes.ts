@@ -266,7 +266,8 @@ export const ERROR_CODES = {
     class: 'APIError',
     summary: 'The message of an agent or a launcher cannot be read',
     when: 'Its payload is no YAML, has too many bytes, or lacks the part that its kind must have.',
-    remedy: 'Look at the payload, and at who sent it; it is kept as it came where there are dead letters.',
+    remedy:
+      'Look at the payload, and at who sent it; it is kept as it came where there are dead letters.',
   },
   SNNET_SSNTP_MALFORMED: {
     class: 'APIError',

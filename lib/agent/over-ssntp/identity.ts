@@ -62,7 +62,7 @@ export async function claimSsntpIdentity(options: SsntpIdentityOptions): Promise
 async function readUuid(path: string): Promise<string | undefined> {
   const file = await open(path, O_RDONLY | O_NOFOLLOW).catch((error: unknown) => {
     if (codeOf(error) === 'ELOOP') throw unsafe(path, 'it is a symbolic link');
-    return ignoreAbsence(error);
+    ignoreAbsence(error);
   });
   if (file === undefined) return undefined;
   try {

@@ -93,6 +93,17 @@ test('of what was removed long ago only the newest is remembered', async () => {
   expect(store.rows.get('subnets')?.size).toBe(1025);
 });
 
+test('nor does a process that runs for long remember more and more', async () => {
+  const state = await reopened(new Tables());
+  for (let sequence = 0; sequence < 3000; sequence += 1) {
+    const request = event(sequence, 'tenant-removed');
+    const order = { sequence, count: 's' };
+    await state.commit({ put: [{ request, isSettled: true, order }] });
+  }
+  expect(state.subnets.size).toBeLessThanOrEqual(2048);
+  expect([...state.subnets.values()].at(-1)?.order?.sequence).toBe(2999);
+});
+
 test('reports that nobody takes do not fill the disk', async () => {
   const store = new Tables();
   const state = await reopened(store);

@@ -6,8 +6,14 @@ import type {
   AgentRequest,
   AgentRequestKind,
 } from '#lib/agent/messages/index';
-import { SsntpLauncherTransport, SsntpServer } from '#lib/index';
-import type { LauncherTransport, SsntpFrame, SsntpMessage, SsntpSession } from '#lib/index';
+import { SsntpLauncherTransport } from '#lib/index';
+import type {
+  LauncherTransport,
+  SsntpFrame,
+  SsntpMessage,
+  SsntpServer,
+  SsntpSession,
+} from '#lib/index';
 import { issue } from '../../support/certificates';
 import type { Family } from '../../support/certificates';
 import { patience, until } from '../../support/run';
