@@ -36,12 +36,17 @@ export class NatsServer implements AsyncDisposable {
     const [port = 0] = options.port === undefined ? await freePorts(1) : [options.port];
     const directory = mkdtempSync(join(tmpdir(), 'snnet-nats-'));
     const server = new NatsServer(directory, port);
-    for (const [name, text] of Object.entries(options.files ?? {})) {
-      writeFileSync(join(directory, name), text, { mode: 0o600 });
+    try {
+      for (const [name, text] of Object.entries(options.files ?? {})) {
+        writeFileSync(join(directory, name), text, { mode: 0o600 });
+      }
+      server.configure(options);
+      await server.resume();
+      return server;
+    } catch (error) {
+      await server[Symbol.asyncDispose]();
+      throw error;
     }
-    server.configure(options);
-    await server.resume();
-    return server;
   }
 
   /** Writes its configuration; what is in `DIR` of the text is its directory. */
