@@ -76,7 +76,6 @@ function entriesOf(value: object): [string, unknown][] | undefined {
   }
 }
 
-
 /** Turns findings into a consistent state, one by one; what needs a decision is left. */
 export class Repairer {
   readonly #host: Host;

@@ -320,6 +320,7 @@ needs('vxlan')('every finding is found and repaired, or left with a reason', asy
     'duplicate',
     'foreign',
     'missing-bridge',
+    'open',
     'orphan',
     'remnant',
     'wrong-kind',

@@ -118,7 +118,8 @@ for (const [name, mode, test] of dumps) {
     expect(await findDisorder(ns)).toEqual([]);
     await using node = await openNode(ns, { mode });
     const topology = node.topology();
-    expect(topology.findings).toEqual([]);
+    // Its bridges listen to what the tenants' machines say of IPv6.
+    expect(topology.findings.map(({ type }) => type)).toEqual(['open', 'open']);
     expect(topology.subnets).toHaveLength(2);
     expect(topology.vnics).toHaveLength(4);
     expect(topology.subnets.every(({ tunnel }) => tunnel?.kind === mode)).toBe(true);

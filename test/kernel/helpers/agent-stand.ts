@@ -199,7 +199,7 @@ export class AgentStand implements AsyncDisposable {
 export async function tearDown(options: CnciOptionsInput): Promise<void> {
   const cnci = await Cnci.open(options);
   const externalDevices = cnci.computeLinks.map(({ linkName }) => linkName);
-  await cnci.shutdown();
+  await cnci.shutdown({ timeoutMs: 60_000 });
   await cnci.settle();
   await cnci.close();
   const firewall = await Firewall.open({
