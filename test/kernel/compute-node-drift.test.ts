@@ -330,6 +330,7 @@ needs('vxlan')('every finding is found and repaired, or left with a reason', asy
     'detached',
     'down',
     'missing-bridge',
+    'open',
     'orphan',
   ]);
   expect(report.left.every(({ reason }) => reason === 'a person must decide')).toBe(true);
