@@ -32,6 +32,8 @@ const TOO_SLOW_FOR_GUESTS = [
   'kernel/watching',
   'kernel/cni.*',
   'kernel/audit',
+  'kernel/agent.*',
+  'kernel/launcher',
   'kernel/liveness',
 ];
 
@@ -50,6 +52,8 @@ module.exports = {
   ...(guest ? {} : { cacheDirectory: join(__dirname, 'node_modules', '.cache', 'jest') }),
   // Every kernel test has namespaces of its own. A guest has one processor.
   maxWorkers: guest ? 1 : 2,
+  // Starting a program costs the more, the larger the process that starts it; some tests start thousands.
+  workerIdleMemoryLimit: '400MB',
   testTimeout: guest || process.env.SNNET_SANITIZER ? 120_000 : 30_000,
   globalSetup: join(compiled, 'support', 'jest-global-setup.js'),
   globalTeardown: join(compiled, 'support', 'jest-global-teardown.js'),

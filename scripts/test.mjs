@@ -14,7 +14,7 @@ import { add, countRun, format, JEST } from './suites.mjs';
 import { KERNELS, testGuests } from './test-guest.mjs';
 
 const HOST_SUITES = ['pure', 'addon', 'kernel', 'reliability', 'system', 'package'];
-const HOST_TIMEOUT_MS = 15 * 60 * 1000;
+const HOST_TIMEOUT_MS = 25 * 60 * 1000;
 const SELF = fileURLToPath(import.meta.url);
 const PRIVATE = ['--user', '--map-root-user', '--net', '--mount'];
 
