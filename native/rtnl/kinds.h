@@ -25,7 +25,8 @@ constexpr uint32_t kHasKey = 1;
 constexpr uint32_t kMultiQueue = 2;
 constexpr uint32_t kPersistent = 4;
 constexpr uint32_t kIsTun = 8;
-// Of a link of any kind: what its row has where it crosses to JS, so that those without pay nothing.
+// Of a link of any kind: what its row has where it crosses to JS, so that those without pay
+// nothing.
 constexpr uint32_t kHasAltNames = 16;
 constexpr uint32_t kHasEnds = 32;  // local and remote
 constexpr uint32_t kHasMode = 64;
