@@ -13,7 +13,7 @@ import { describeConsumer, MOST_IN_HAND } from './layout';
 import { parseNatsAgentOptions } from './options';
 import type { NatsAgentOptions, NatsAgentOptionsInput } from './options';
 import { publish } from './publishing';
-import { checkConsumer, ensureLayout } from './set-up';
+import { checkConsumer, ensureLayout } from './ensure-layout';
 import { deadLetterSubject, kindOfRequest, reportSubject } from './subjects';
 
 const LONGEST_PAUSE_MS = 30_000;

@@ -1,12 +1,11 @@
 export { NatsAgentTransport } from './agent-transport';
 export { NatsLauncherTransport } from './launcher-transport';
 export { describeConsumer, describeStreams } from './layout';
-export type { NatsConsumerConfig, NatsLayoutOptions, NatsStreamConfig } from './layout';
+export type { NatsConsumerConfig, NatsLayoutOptions, NatsSetUp, NatsStreamConfig } from './layout';
 export { parseNatsNames } from './options';
 export type { NatsAgentOptionsInput, NatsOptionsInput, NatsTlsInput } from './options';
 export { describePermissions, formatAuthorization } from './permissions';
 export type { NatsPermissions, NatsRole, NatsUser } from './permissions';
 export { removeNatsAgent, setUpNats } from './set-up';
-export type { NatsSetUp } from './set-up';
 export { kindOfReport, kindOfRequest, reportSubject, requestSubject, tokenOf } from './subjects';
 export type { NatsNames } from './subjects';

@@ -119,3 +119,11 @@ export function describeConsumer(
     max_ack_pending: MOST_IN_HAND,
   });
 }
+
+/** What `setUpNats` found and made. */
+export interface NatsSetUp {
+  /** Names of streams and consumers that were made. */
+  readonly made: readonly string[];
+  /** Those that were there. */
+  readonly found: readonly string[];
+}
