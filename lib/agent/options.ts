@@ -1,4 +1,3 @@
-import { describeType } from '../errors';
 import {
   defineShape,
   optional,
@@ -7,9 +6,9 @@ import {
   parseCnciOptions,
   parseLogger,
   parsePath,
-  refuse,
   SILENT_LOGGER,
   withDefault,
+  withMethods,
 } from '../model';
 import type { CnciOptions, CnciOptionsInput, Logger } from '../model';
 import { LmdbStore, parseStoreProvider } from '../store';
@@ -69,13 +68,13 @@ const NOBODY: AgentObserver = Object.freeze({
 
 const parseShape = defineShape('options', {
   cnci: (value) => value,
-  transport: parseTransport,
+  transport: withMethods<AgentTransport>('receive', 'report'),
   dataDir: withDefault(parsePath, '/var/lib/libsnnet/agent'),
   store: optional(parseStoreProvider),
   network: withDefault(parseBoolean, true),
   ssh: withDefault(parseBoolean, true),
   subnetKeys: optional((value, field) => parseChoice(value, field, ['any', 'of-subnet'] as const)),
-  observer: withDefault(parseObserver, NOBODY),
+  observer: withDefault(withMethods<AgentObserver>('requested', 'reported'), NOBODY),
   logger: withDefault<Logger>(parseLogger, SILENT_LOGGER),
 });
 
@@ -92,22 +91,4 @@ export function parseAgentOptions(input: unknown, operation: string): CnciAgentO
     directory: store === undefined ? directory : undefined,
     subnetKeys: subnetKeys ?? (transport.name === 'ssntp' ? 'of-subnet' : 'any'),
   });
-}
-
-function parseTransport(value: unknown, field: string): AgentTransport {
-  return hasMethods(value, ['receive', 'report'])
-    ? (value as AgentTransport)
-    : refuse(value, field, 'an object with the methods receive and report');
-}
-
-function parseObserver(value: unknown, field: string): AgentObserver {
-  return hasMethods(value, ['requested', 'reported'])
-    ? (value as AgentObserver)
-    : refuse(value, field, 'an object with the methods requested and reported');
-}
-
-function hasMethods(value: unknown, names: readonly string[]): boolean {
-  if (describeType(value) !== 'object') return false;
-  const candidate = value as Readonly<Record<string, unknown>>;
-  return names.every((name) => typeof candidate[name] === 'function');
 }

@@ -5,6 +5,7 @@ import {
   parseBoolean,
   parseInteger,
   parseLogger,
+  parseSignal,
   refuse,
   SILENT_LOGGER,
   withDefault,
@@ -52,10 +53,6 @@ const LONGEST_MS = 2 ** 31 - 1;
 
 function parseFunction<F>(value: unknown, field: string): F {
   return typeof value === 'function' ? (value as F) : refuse(value, field, 'a function');
-}
-
-function parseSignal(value: unknown, field: string): AbortSignal {
-  return value instanceof AbortSignal ? value : refuse(value, field, 'an AbortSignal');
 }
 
 const milliseconds =

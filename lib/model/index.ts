@@ -1,7 +1,7 @@
 export { parseAltName, parseAttach, parseInterfaceName } from './attach';
 export type { Attach, AttachInput, ContainerRoute, ContainerRouteInput } from './attach';
 export type { Brand } from './brand';
-export { parseCallOptions, parseTimeoutMs } from './call-options';
+export { parseCallOptions, parseSignal, parseTimeoutMs } from './call-options';
 export type { CallOptions, CallOptionsInput } from './call-options';
 export {
   parseCloudHypervisorOptions,
@@ -91,6 +91,7 @@ export { parseLogger, SILENT_LOGGER } from './logger';
 export type { Logger } from './logger';
 export { macOfAddress, parseMac } from './mac';
 export type { MacAddress } from './mac';
+export { withMethods } from './methods';
 export { meshMtuFor, mtuFor, parseMtu, tunnelOverhead } from './mtu';
 export {
   MESH_PREFIX_LENGTH,

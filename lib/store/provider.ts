@@ -1,4 +1,4 @@
-import { refuse } from '../model';
+import { withMethods } from '../model';
 
 /** One change of a store. Adding replaces what is there; deleting what is not there is no error. */
 export type StoreChange =
@@ -34,7 +34,8 @@ export interface StoreProvider {
   close(): Promise<void>;
 }
 
-const METHODS: readonly (keyof StoreProvider)[] = [
+/** Checks for the methods. */
+export const parseStoreProvider = withMethods<StoreProvider>(
   'open',
   'rebuild',
   'get',
@@ -42,21 +43,4 @@ const METHODS: readonly (keyof StoreProvider)[] = [
   'delete',
   'transaction',
   'close',
-];
-
-/** Checks for the methods; the object itself is kept, since they may live on a prototype. */
-export function parseStoreProvider(value: unknown, field: string): StoreProvider {
-  return isProvider(value)
-    ? value
-    : refuse(value, field, `an object with the methods ${METHODS.join(', ')}`);
-}
-
-function isProvider(value: unknown): value is StoreProvider {
-  if (typeof value !== 'object' || value === null) return false;
-  try {
-    const candidate = value as Partial<Record<string, unknown>>;
-    return METHODS.every((method) => typeof candidate[method] === 'function');
-  } catch {
-    return false;
-  }
-}
+);

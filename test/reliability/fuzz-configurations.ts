@@ -1,6 +1,11 @@
 /** Every parser of what a user passes in: options and configurations. */
+import { parseNatsAgentOptions, parseNatsOptions } from '#lib/agent/nats/options';
+import { parseAgentOptions } from '#lib/agent/options';
+import { parseOutboxOptions } from '#lib/agent/outbox/options';
+import { parseOutboxEvent } from '#lib/agent/outbox/tunnel';
 import { parseMessage } from '#lib/agent/ssntp/index';
 import type { SsntpMessage } from '#lib/agent/ssntp/index';
+import { parseAuditOptions } from '#lib/audit/options';
 import { parseHosts } from '#lib/dhcp/host-names';
 import { parseDhcpOptions } from '#lib/dhcp/options';
 import { parseDhcpSubnet } from '#lib/dhcp/subnet';
@@ -35,6 +40,19 @@ const OPEN = {
   },
 };
 const CARD = { id: 'net0', firstFd: 3, queues: 2, vhost: true, mtu: true };
+const nothing = (): void => undefined;
+const TRANSPORT = { name: 'x', receive: nothing, report: nothing, send: nothing, close: nothing };
+const NATS = {
+  ...{
+    servers: ['127.0.0.1:4222'],
+    uuid: TENANT,
+    user: 'a',
+    password: 'b',
+    prefix: 'x',
+    streams: 'Y',
+  },
+  ...{ tls: { ca: '-----BEGIN CERTIFICATE-----', handshakeFirst: true }, timeoutMs: 100 },
+};
 const WORKLOAD = { externalDevice: 'eth0', internalIp: '172.16.1.5' };
 
 type Parse = (input: unknown) => unknown;
@@ -119,6 +137,31 @@ const PARSERS: Readonly<Record<string, readonly [Parse, unknown]>> = {
   docker: [
     (input) => parsePluginOptions(input, 'fuzz'),
     { name: 'x', address: 'tcp://127.0.0.1:9', specDir: '/x', dataDir: '/y', timeoutMs: 5 },
+  ],
+  watch: [model.parseWatchOptions, { heal: true, signal: new AbortController().signal }],
+  audit: [parseAuditOptions, { intervalMs: 5, graceMs: 5, deliver: nothing, dryRun: true }],
+  agent: [
+    (input) => parseAgentOptions(input, 'fuzz'),
+    {
+      cnci: { ...OPEN, tenantId: TENANT },
+      ...{ transport: TRANSPORT, dataDir: '/x', network: true, ssh: true, subnetKeys: 'any' },
+    },
+  ],
+  nats: [(input) => parseNatsOptions(input, 'fuzz'), NATS],
+  natsAgent: [
+    (input) => parseNatsAgentOptions(input, 'fuzz'),
+    { ...NATS, setUp: true, mostAttempts: 3 },
+  ],
+  outbox: [
+    (input) => parseOutboxOptions(input, 'fuzz'),
+    { agentUuid: TENANT, transport: TRANSPORT, dataDir: '/x', repeatMs: 5 },
+  ],
+  outboxEvent: [
+    (input) => parseOutboxEvent(input, 'fuzz'),
+    {
+      ...{ ...IDS, kind: 'tunnel-add', code: 2, subnet: VNIC.subnet, subnetKey: 7, tunnel: 'gre' },
+      ...{ cnciIp: '198.51.100.9', cnIp: '198.51.100.7', cnId: TENANT },
+    },
   ],
   message: [
     (input) => parseMessage(input as SsntpMessage, TENANT),

@@ -17,6 +17,7 @@ import { isLibsnnetError } from '#lib/errors/index';
 import * as model from '#lib/model/index';
 import { CLIENTS, linesOf } from '../support/cni-transcripts';
 import { capturedStream, capturedVectors, syntheticVectors } from '../pure/ssntp/vectors';
+import { agentMessages } from './fuzz-agent';
 import { configurations } from './fuzz-configurations';
 import { mutateBytes, mutateText } from './fuzz-mutate';
 import { refusalOfOurs } from './fuzz-target';
@@ -254,4 +255,5 @@ export const TARGETS: readonly Target[] = [
   anyOf(dockerRequests),
   anyOf(ssntpFrames),
   anyOf(readings),
+  anyOf(agentMessages),
 ];

@@ -17,6 +17,7 @@ const CALLS: Readonly<
   node: [
     ...[['createVnic'], ['destroyVnic'], ['createCnciVnic'], ['destroyCnciVnic'], ['repair']],
     ...[['repointConcentrator'], ['dbRebuild'], ['audit'], ['plan'], ['plan', 'createVnic']],
+    ['watch'],
     ...[
       ['createVnic', vnicConfig(1)],
       ['repair', {}],
@@ -25,7 +26,7 @@ const CALLS: Readonly<
   ] as [string, ...unknown[]][],
   cnci: [
     ...[['addRemoteSubnet'], ['delRemoteSubnet'], ['updateNeighbors'], ['rebuildTopology']],
-    ...[['setHosts'], ['removeHosts'], ['releaseLease'], ['leases'], ['plan']],
+    ...[['setHosts'], ['removeHosts'], ['releaseLease'], ['leases'], ['plan'], ['watch']],
     ...[
       ['plan', 'updateNeighbors'],
       ['setHosts', []],
@@ -39,7 +40,7 @@ const CALLS: Readonly<
       ['extPortAccess', 'disable'],
       ['publicIpAccess', 'enable'],
     ],
-    ...[['plan'], ['plan', 'extPortAccess', 'enable'], ['state'], ['dump'], ['audit']],
+    ...[['plan'], ['plan', 'extPortAccess', 'enable'], ['state'], ['dump'], ['audit'], ['watch']],
   ] as [string, ...unknown[]][],
 };
 

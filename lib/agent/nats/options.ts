@@ -142,7 +142,9 @@ export function parseNatsOptions(input: unknown, operation: string): NatsOptions
 
 export function parseNatsAgentOptions(input: unknown, operation: string): NatsAgentOptions {
   const { setUp, mostAttempts, ...common } = parseAgentShape(input, operation);
-  return withOperation(operation, () => ({ ...together(common), setUp, mostAttempts }));
+  return withOperation(operation, () =>
+    Object.freeze({ ...together(common), setUp, mostAttempts }),
+  );
 }
 
 /** What streams and subjects are called, from the options that say it. */
@@ -158,12 +160,12 @@ function together(shape: ReturnType<typeof parseShape>): NatsOptions {
   if ((tls?.certificate === undefined) !== (tls?.key === undefined)) {
     refuse('…', 'tls.key', 'a certificate and its key together');
   }
-  return {
+  return Object.freeze({
     ...{ servers, uuid, timeoutMs, logger },
     login: loginOf(shape),
     ...(tls !== undefined && { tls }),
     names: namesOf(shape.prefix, shape.streams),
-  };
+  });
 }
 
 function loginOf({

@@ -5,9 +5,9 @@ import {
   parseLogger,
   parseLooseId,
   parsePath,
-  refuse,
   SILENT_LOGGER,
   withDefault,
+  withMethods,
 } from '../../model';
 import type { Logger } from '../../model';
 import { LmdbStore, parseStoreProvider } from '../../store';
@@ -46,7 +46,7 @@ export const LONGEST_MS = 2 ** 31 - 1;
 
 const parseShape = defineShape('options', {
   agentUuid: parseLooseId<never>,
-  transport: parseTransport,
+  transport: withMethods<LauncherTransport>('send', 'close'),
   dataDir: withDefault(parsePath, '/var/lib/libsnnet/outbox'),
   store: optional(parseStoreProvider),
   repeatMs: withDefault(parseIntervalMs, 0),
@@ -60,11 +60,4 @@ export function parseOutboxOptions(input: unknown, operation: string): OutboxOpt
 
 export function parseIntervalMs(value: unknown, field: string): number {
   return parseInteger(value, field, { least: 0, most: LONGEST_MS, unit: 'milliseconds' });
-}
-
-function parseTransport(value: unknown, field: string): LauncherTransport {
-  const { send, close } = (value ?? {}) as Partial<Record<keyof LauncherTransport, unknown>>;
-  return typeof send === 'function' && typeof close === 'function'
-    ? (value as LauncherTransport)
-    : refuse(value, field, 'an object with the methods send and close');
 }

@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { isUint8Array } from 'node:util/types';
 
 import { APIError } from '../../errors';
 import { refuse } from '../../model';
@@ -42,7 +43,7 @@ export function parseCredentials(certificate: string, ca: string): Credentials {
 
 /** PEM as text or bytes. */
 export function parsePem(value: unknown, field: string): string {
-  const text = value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value;
+  const text = isUint8Array(value) ? Buffer.from(value).toString('latin1') : value;
   return typeof text === 'string' && text.includes('-----BEGIN ')
     ? text
     : refuse(typeof text === 'string' ? '…' : value, field, 'PEM as text or bytes');

@@ -1,3 +1,5 @@
+import { isUint8Array } from 'node:util/types';
+
 import {
   defineShape,
   nested,
@@ -92,7 +94,7 @@ export function parsePayload(value: unknown, field: string): Uint8Array {
 }
 
 function parseBytes(value: unknown, field: string): Uint8Array {
-  return value instanceof Uint8Array ? value : refuse(value, field, 'bytes or text');
+  return isUint8Array(value) ? value : refuse(value, field, 'bytes or text');
 }
 
 function parseOperand(value: unknown, names: readonly string[]): number {

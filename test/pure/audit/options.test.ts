@@ -31,3 +31,7 @@ const hostile = hostileValues().filter(([what]) => what !== 'a date');
 test.each(hostile)('%s is no options', (_what, value) => {
   expect(refusalOf(() => parseAuditOptions(value)).code).toMatch(/^SNNET_INPUT_/);
 });
+
+test.each(hostileValues())('%s is no signal', (_what, value) => {
+  expect(refusalOf(() => parseAuditOptions({ signal: value })).field).toBe('signal');
+});
