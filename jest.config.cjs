@@ -20,7 +20,8 @@ const TOO_SLOW_FOR_GUESTS = [
   'kernel/firewall.*',
   'kernel/dhcp.*',
   'kernel/cnci-dhcp',
-  'kernel/nft-.*',
+  'kernel/nft.*',
+  'kernel/deletion',
   'kernel/mesh-vxlan',
   'kernel/original-costs',
   // An emulator in the emulator.
@@ -58,5 +59,6 @@ module.exports = {
   globalSetup: join(compiled, 'support', 'jest-global-setup.js'),
   globalTeardown: join(compiled, 'support', 'jest-global-teardown.js'),
   setupFilesAfterEnv: [join(compiled, 'support', 'jest-setup.js')],
+  testSequencer: join(compiled, 'support', 'longest-first.js'),
   reporters: ['default', join(compiled, 'support', 'summary-reporter.js')],
 };

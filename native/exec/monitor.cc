@@ -12,12 +12,10 @@
 #include <cstddef>
 
 #include "exec/worker.h"
+#include "nl/batch.h"
 
 namespace snnet::exec {
 namespace {
-
-// A notification takes 1.5 KiB and more of it; memory is used only as they queue up.
-constexpr int kReceiveBuffer = 32 << 20;
 
 // Passes RTM_DELLINK alone. Classic BPF loads in network order, nlmsg_type stands in host order.
 sys::Status FilterDeletions(int fd) {
@@ -39,7 +37,7 @@ sys::Status FilterDeletions(int fd) {
 sys::Status Monitor::Start() {
   auto socket = nl::Socket::Open(NETLINK_ROUTE);
   if (!socket) return socket.error();
-  socket->SetReceiveBuffer(kReceiveBuffer);
+  socket->SetReceiveBuffer(nl::kAnnouncementBuffer);
   if (auto filtered = FilterDeletions(socket->fd()); !filtered) return filtered.error();
   if (auto joined = socket->JoinGroup(RTNLGRP_LINK); !joined) return joined.error();
   stop_.Reset(eventfd(0, EFD_CLOEXEC));

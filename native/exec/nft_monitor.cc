@@ -11,12 +11,11 @@
 
 #include "exec/worker.h"
 #include "nft/attributes.h"
+#include "nl/batch.h"
 
 namespace snnet::exec {
 namespace {
 
-// Sixty thousand elements make some 4 MB of notifications; memory is used only as they queue up.
-constexpr int kReceiveBuffer = 32 << 20;
 // In every kind of message but the generation's the first attribute names the table
 // (NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_SET_ELEM_LIST_TABLE, …).
 constexpr int kTable = 1;
@@ -26,7 +25,7 @@ constexpr int kTable = 1;
 sys::Status NftMonitor::Start() {
   auto socket = nl::Socket::Open(NETLINK_NETFILTER);
   if (!socket) return socket.error();
-  socket->SetReceiveBuffer(kReceiveBuffer);
+  socket->SetReceiveBuffer(nl::kAnnouncementBuffer);
   if (auto joined = socket->JoinGroup(NFNLGRP_NFTABLES); !joined) return joined.error();
   stop_.Reset(eventfd(0, EFD_CLOEXEC));
   if (!stop_) return sys::LastError("eventfd");

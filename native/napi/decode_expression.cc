@@ -17,12 +17,6 @@ std::optional<nft::Register> MaybeRegister(const Reader& from, const char* name)
   return from.MaybeNumber(name, 0, kMaxRegister);
 }
 
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
-
 nft::Bytes Hex(const Reader& from, const char* name) {
   const std::string text = from.Text(name, size_t{2} * kMaxBytes);
   nft::Bytes bytes;
@@ -33,7 +27,7 @@ nft::Bytes Hex(const Reader& from, const char* name) {
     bytes.push_back(static_cast<uint8_t>(high * 16 + low));
   }
   if (bytes.empty() || bytes.size() * 2 != text.size()) {
-    from.Fail(name, "1 to 64 bytes in lower-case hexadecimal");
+    from.Fail(name, "1 to 64 bytes in hexadecimal");
   }
   return bytes;
 }
@@ -114,33 +108,34 @@ nft::Expression DecodeFib(const Reader& from) {
 }
 nft::Expression DecodeCounter(const Reader&) { return nft::Counter{}; }
 
-using Decoder = nft::Expression (*)(const Reader&);
-const std::map<std::string, Decoder>& Decoders() {
-  static const std::map<std::string, Decoder> decoders = {{"meta", DecodeMeta},
-                                                          {"meta.set", DecodeMetaSet},
-                                                          {"payload", DecodePayload},
-                                                          {"cmp", DecodeCmp},
-                                                          {"bitwise", DecodeBitwise},
-                                                          {"byteorder", DecodeByteorder},
-                                                          {"ct", DecodeCt},
-                                                          {"ct.set", DecodeCtSet},
-                                                          {"lookup", DecodeLookup},
-                                                          {"immediate", DecodeImmediate},
-                                                          {"verdict", DecodeVerdictExpression},
-                                                          {"nat", DecodeNat},
-                                                          {"masq", DecodeMasq},
-                                                          {"tcp-option", DecodeTcpOption},
-                                                          {"rt", DecodeRt},
-                                                          {"fib", DecodeFib},
-                                                          {"counter", DecodeCounter}};
+using ExpressionDecoder = nft::Expression (*)(const Reader&);
+const std::map<std::string, ExpressionDecoder>& ExpressionDecoders() {
+  static const std::map<std::string, ExpressionDecoder> decoders = {
+      {"meta", DecodeMeta},
+      {"meta.set", DecodeMetaSet},
+      {"payload", DecodePayload},
+      {"cmp", DecodeCmp},
+      {"bitwise", DecodeBitwise},
+      {"byteorder", DecodeByteorder},
+      {"ct", DecodeCt},
+      {"ct.set", DecodeCtSet},
+      {"lookup", DecodeLookup},
+      {"immediate", DecodeImmediate},
+      {"verdict", DecodeVerdictExpression},
+      {"nat", DecodeNat},
+      {"masq", DecodeMasq},
+      {"tcp-option", DecodeTcpOption},
+      {"rt", DecodeRt},
+      {"fib", DecodeFib},
+      {"counter", DecodeCounter}};
   return decoders;
 }
 
 }  // namespace
 
 nft::Expression DecodeExpression(const Reader& from) {
-  const auto decoder = Decoders().find(from.Text("type", 16));
-  if (decoder != Decoders().end()) return decoder->second(from);
+  const auto decoder = ExpressionDecoders().find(from.Text("type", 16));
+  if (decoder != ExpressionDecoders().end()) return decoder->second(from);
   from.Fail("type", "a known expression");
   return nft::Counter{};
 }

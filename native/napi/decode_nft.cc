@@ -9,10 +9,10 @@
 namespace snnet::napi {
 namespace {
 
-constexpr size_t kNameBytes = 255;       // NFT_NAME_MAXLEN less its zero
-constexpr size_t kWordBytes = 16;        // no word of ours is longer
-constexpr uint32_t kMaxValueBytes = 64;  // NFT_DATA_VALUE_MAXLEN
-constexpr size_t kMaxFields = 5;         // what the 32 bits of a set's type have room for
+constexpr size_t kObjectNameBytes = 255;  // NFT_NAME_MAXLEN less its zero
+constexpr size_t kWordBytes = 16;         // no word of ours is longer
+constexpr uint32_t kMaxValueBytes = 64;   // NFT_DATA_VALUE_MAXLEN
+constexpr size_t kMaxFields = 5;          // what the 32 bits of a set's type have room for
 
 int32_t Signed(const Reader& from, const char* name) {
   using Limits = std::numeric_limits<int32_t>;
@@ -127,9 +127,9 @@ nft::Action DecodeRuleDelete(const Reader& from) {
   return to;
 }
 
-using Decoder = nft::Action (*)(const Reader&);
-const std::map<std::string, Decoder>& Decoders() {
-  static const std::map<std::string, Decoder> decoders = {
+using CommandDecoder = nft::Action (*)(const Reader&);
+const std::map<std::string, CommandDecoder>& CommandDecoders() {
+  static const std::map<std::string, CommandDecoder> decoders = {
       {"table.add", DecodeTableAdd},
       {"table.set", DecodeTableSet},
       {"table.delete", DecodeTableDelete},
@@ -150,8 +150,8 @@ nft::Command DecodeCommand(const Reader& from) {
   nft::Command to;
   to.table.family = static_cast<uint8_t>(DecodeName(from, "family", kFamilies));
   to.table.name = DecodeNftName(from, "table");
-  const auto decoder = Decoders().find(from.Text("op", kWordBytes));
-  if (decoder == Decoders().end()) {
+  const auto decoder = CommandDecoders().find(from.Text("op", kWordBytes));
+  if (decoder == CommandDecoders().end()) {
     from.Fail("op", "a known command");
   } else {
     to.action = decoder->second(from);
@@ -195,7 +195,7 @@ uint32_t DecodeFlags(const Reader& from, const char* name, Names names) {
 }
 
 std::string DecodeNftName(const Reader& from, const char* name) {
-  std::string text = from.Text(name, kNameBytes);
+  std::string text = from.Text(name, kObjectNameBytes);
   if (text.empty()) from.Fail(name, "a name");
   return text;
 }

@@ -15,7 +15,6 @@
 namespace snnet::napi {
 namespace {
 
-constexpr size_t kNameBytes = 15;      // IFNAMSIZ less its zero
 constexpr size_t kAliasBytes = 255;    // IFALIASZ less its zero
 constexpr size_t kAltNameBytes = 127;  // ALTIFNAMSIZ less its zero
 constexpr size_t kPathBytes = 4095;    // PATH_MAX less its zero
@@ -83,7 +82,7 @@ rtnl::KindData DecodeMacvtap(const Reader& from) {
                                                          {"bridge", MACVLAN_MODE_BRIDGE},
                                                          {"passthru", MACVLAN_MODE_PASSTHRU}};
   const Reader data = from.Child("data");
-  const auto mode = kModes.find(data.Text("mode", kNameBytes));
+  const auto mode = kModes.find(data.Text("mode", kLinkNameBytes));
   if (mode == kModes.end()) {
     data.Fail("mode", "private, vepa, bridge or passthru");
     return {};
@@ -137,7 +136,7 @@ exec::Action DecodeLinkCreate(const Reader& from) {
   rtnl::LinkSpec to;
   to.ifname = from.LinkName("ifname");
   to.ifindex = Index(from);
-  to.kind = from.Text("kind", kNameBytes);
+  to.kind = from.Text("kind", kLinkNameBytes);
   to.attributes = DecodeAttributes(from);
   to.lower = from.MaybeNumber("link", 1, kMaxIndex);
   const auto decoder = KindDecoders().find(to.kind);
@@ -171,7 +170,7 @@ exec::Action DecodeLinkSet(const Reader& from) {
 exec::Action DecodeTunnelSet(const Reader& from) {
   rtnl::TunnelChange to;
   to.ifindex = Index(from);
-  to.kind = from.Text("kind", kNameBytes);
+  to.kind = from.Text("kind", kLinkNameBytes);
   to.alias = from.MaybeText("alias", kAliasBytes);
   const Reader data = from.Child("data");
   if (to.kind == "gretap" || to.kind == "gre") {
@@ -192,7 +191,7 @@ exec::Action DecodeTunnelSet(const Reader& from) {
 }
 
 exec::DoomedLink DecodeDoomed(const Reader& from) {
-  return {Index(from), from.Text("ifname", kNameBytes), from.Text("alias", kAliasBytes)};
+  return {Index(from), from.Text("ifname", kLinkNameBytes), from.Text("alias", kAliasBytes)};
 }
 
 exec::Action DecodeLinkDelete(const Reader& from) {

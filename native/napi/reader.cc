@@ -13,15 +13,6 @@ using Kind = sys::JsonValue::Kind;
 
 const sys::JsonValue kEmpty;
 
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-constexpr size_t kLinkNameBytes = 15;  // IFNAMSIZ less its zero
-
 // "aa:bb:…"; empty where it is malformed.
 std::vector<uint8_t> ParseBytes(const std::string& text) {
   std::vector<uint8_t> bytes;
@@ -37,6 +28,13 @@ std::vector<uint8_t> ParseBytes(const std::string& text) {
 }
 
 }  // namespace
+
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
 
 Reader::Reader(const sys::JsonValue* value, std::string path, Failure& failure)
     : value_(value), path_(std::move(path)), failure_(failure) {

@@ -10,6 +10,11 @@
 
 namespace snnet::napi {
 
+constexpr size_t kLinkNameBytes = 15;  // IFNAMSIZ less its zero
+
+// What a hexadecimal digit is worth; -1: it is none.
+int HexDigit(char c);
+
 // Reads the fields of one object into C++ values, checking type and range. The first bad field
 // is remembered; what is read after it is meaningless and must not be used.
 class Reader {

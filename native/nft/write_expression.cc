@@ -16,7 +16,7 @@ void PutValue(Writer& writer, uint16_t attribute, const Bytes& value) {
 }
 
 // What each is called, and its attributes.
-struct Attributes {
+struct AttributeWriter {
   Writer& writer;
 
   const char* operator()(const Meta& meta) const {
@@ -136,7 +136,7 @@ void WriteExpression(Writer& writer, const Expression& expression) {
   const char* name = nullptr;
   {
     const Nest data(writer, NFTA_EXPR_DATA);
-    name = std::visit(Attributes{writer}, expression);
+    name = std::visit(AttributeWriter{writer}, expression);
   }
   writer.PutText(NFTA_EXPR_NAME, name);
 }

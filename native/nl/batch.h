@@ -16,6 +16,10 @@ namespace snnet::nl {
 // sends batches should have it (Socket::SetReceiveBuffer), or answers are lost.
 constexpr int kReceiveBuffer = 4 << 20;
 
+// Room for what the kernel announces while nobody reads: some 20,000 notifications of 1.5 KiB and
+// more; memory is used only as they queue up.
+constexpr int kAnnouncementBuffer = 32 << 20;
+
 // What an NLMSG_ERROR or NLMSG_DONE says: 0, or the number of an error; EBADMSG where it is too
 // short to say anything, or says what is none.
 int ReadCode(const nlmsghdr* header);

@@ -12,7 +12,7 @@ namespace snnet::nl {
 namespace {
 
 // The kernel fills at most 32 KiB for each recv of a dump (net/netlink/af_netlink.c).
-constexpr size_t kReceiveBuffer = 64 * 1024;
+constexpr size_t kPieceBytes = 64 * 1024;
 constexpr int kAttempts = 20;
 
 enum class Outcome { kComplete, kInterrupted };
@@ -26,7 +26,7 @@ sys::Result<Outcome> DumpOnce(Socket& socket, Message& message,
   while (send(socket.fd(), request, request->nlmsg_len, 0) < 0) {
     if (errno != EINTR) return sys::LastError(message.text());
   }
-  std::vector<char> buffer(kReceiveBuffer);
+  std::vector<char> buffer(kPieceBytes);
   bool interrupted = false;
   for (;;) {
     const ssize_t received = recv(socket.fd(), buffer.data(), buffer.size(), 0);

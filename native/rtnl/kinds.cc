@@ -83,7 +83,7 @@ struct ChangeWriter {
 constexpr int kMaxAttribute = 64;
 using Attributes = std::array<nlattr*, kMaxAttribute + 1>;
 
-std::string Ipv4Text(const nlattr* attribute) {
+std::string AddressText(const nlattr* attribute) {
   if (attribute == nullptr || nla_len(attribute) != 4) return {};
   std::array<char, INET_ADDRSTRLEN> text{};
   return inet_ntop(AF_INET, nla_data(attribute), text.data(), text.size());
@@ -107,8 +107,8 @@ KindRow ReadVxlan(const Attributes& data) {
   row.key = ReadU32(data[IFLA_VXLAN_ID]);
   row.flags = kHasKey;
   row.port = Port(data[IFLA_VXLAN_PORT]);
-  row.local = Ipv4Text(data[IFLA_VXLAN_LOCAL]);
-  row.remote = Ipv4Text(data[IFLA_VXLAN_GROUP]);
+  row.local = AddressText(data[IFLA_VXLAN_LOCAL]);
+  row.remote = AddressText(data[IFLA_VXLAN_GROUP]);
   if (row.remote.empty()) row.remote = Ipv6Text(data[IFLA_VXLAN_GROUP6]);
   return row;
 }
@@ -119,8 +119,8 @@ KindRow ReadGre(const Attributes& data) {
     row.key = ntohl(ReadU32(data[IFLA_GRE_IKEY]));
     row.flags = kHasKey;
   }
-  row.local = Ipv4Text(data[IFLA_GRE_LOCAL]);
-  row.remote = Ipv4Text(data[IFLA_GRE_REMOTE]);
+  row.local = AddressText(data[IFLA_GRE_LOCAL]);
+  row.remote = AddressText(data[IFLA_GRE_REMOTE]);
   return row;
 }
 
@@ -129,7 +129,7 @@ KindRow ReadGeneve(const Attributes& data) {
   row.key = ReadU32(data[IFLA_GENEVE_ID]);
   row.flags = kHasKey;
   row.port = Port(data[IFLA_GENEVE_PORT]);
-  row.remote = Ipv4Text(data[IFLA_GENEVE_REMOTE]);
+  row.remote = AddressText(data[IFLA_GENEVE_REMOTE]);
   if (row.remote.empty()) row.remote = Ipv6Text(data[IFLA_GENEVE_REMOTE6]);
   return row;
 }

@@ -3,13 +3,16 @@
  *
  *   fences         includes go down the rings, N-API stays in napi/, and what else no tool checks
  *   clang-format   with --fix it rewrites
- *   clang-tidy     warnings are errors; what passed is remembered until the file, its headers or the rules change
+ *   clang-tidy     warnings are errors; what passed is remembered until the file, its headers or the rules change.
+ *                  A ring's files are read together, since each alone has the same headers to read; if anything
+ *                  is wrong with them together, be it that two have used one name, each is read alone
  *
  * `--root` names another tree with a native/ in it: the tests of the gates have a bad one.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join, relative } from 'node:path';
@@ -109,15 +112,41 @@ function fingerprint(source, sources, flags) {
   return hash.digest('hex');
 }
 
-function tidyOne(source, flags) {
+function tidy(path, flags) {
   const config = `--config-file=${join(HOME, '.clang-tidy')}`;
   return new Promise((resolve) => {
-    execFile(
-      'clang-tidy',
-      ['--quiet', config, source.path, '--', ...flags],
-      (error, stdout, stderr) => resolve(error ? [stdout || stderr] : []),
+    execFile('clang-tidy', ['--quiet', config, path, '--', ...flags], (error, stdout, stderr) =>
+      resolve(error ? [stdout || stderr] : []),
     );
   });
+}
+
+/** One text of several. A file that only includes them will not do: the analyzer walks no paths outside the main file. */
+function joinTexts(sources) {
+  const included = new Set();
+  const isNew = (line) => !line.startsWith('#include') || included.size < included.add(line).size;
+  return sources.map(({ text }) => text.split('\n').filter(isNew).join('\n')).join('\n');
+}
+
+/** What is wrong with the files of one ring, all of which take in much the same headers. */
+async function tidyRing(sources, flags) {
+  const directory = mkdtempSync(join(CACHE, 'ring-'));
+  try {
+    const together = join(directory, 'ring.cc');
+    writeFileSync(together, joinTexts(sources));
+    if ((await tidy(together, flags)).length === 0) return sources.map(() => []);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+  const found = [];
+  for (const { path } of sources) found.push(await tidy(path, flags));
+  return found;
+}
+
+function groupBy(items, keyOf) {
+  const groups = {};
+  for (const item of items) (groups[keyOf(item)] ??= []).push(item);
+  return groups;
 }
 
 async function checkTidy(sources) {
@@ -127,12 +156,18 @@ async function checkTidy(sources) {
     .filter(({ file }) => file.endsWith('.cc'))
     .map((source) => ({ source, stamp: join(CACHE, fingerprint(source, sources, flags)) }))
     .filter(({ stamp }) => !existsSync(stamp));
+  const rings = Object.values(groupBy(waiting, ({ source }) => dirname(source.file)));
+  rings.sort((a, b) => a.length - b.length);
   const problems = [];
   const worker = async () => {
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      const found = await tidyOne(next.source, flags);
-      problems.push(...found);
-      if (found.length === 0) writeFileSync(next.stamp, '');
+    for (let ring = rings.pop(); ring !== undefined; ring = rings.pop()) {
+      const found = await tidyRing(
+        ring.map(({ source }) => source),
+        flags,
+      );
+      problems.push(...found.flat());
+      for (const [n, { stamp }] of ring.entries())
+        if (found[n].length === 0) writeFileSync(stamp, '');
     }
   };
   await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, worker));

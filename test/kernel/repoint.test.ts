@@ -249,7 +249,7 @@ for (const { mode, test: it } of kinds) {
         const first = vnicConfig(3, { role: 'container', subnet: '172.16.0.0/24', concIp });
         const { vnic } = await node.createVnic(first);
         // A guest is slow.
-        const tunnels = whereabouts() === 'host' ? 100 : 20;
+        const tunnels = whereabouts() === 'host' ? 100 : 8;
         for (let n = 1; n < tunnels; n += 1) await node.createVnic(subnetConfig(n, { concIp }));
         // Both concentrators have the gateway, and its MAC: a workload remembers it.
         const ends = [];

@@ -43,7 +43,7 @@ test('whatever step fails, for whatever reason, everything is as before and can 
   const operations = OPERATIONS.filter(
     ({ name, needs }) => (only ?? name) === name && needs.every((need) => has(need)),
   );
-  const amount = budget('faults', { short: 600, long: 50_000 });
+  const amount = budget('faults', { short: 400, long: 50_000 });
   const most = only === undefined ? Math.ceil(amount / operations.length) : Infinity;
   const begin = Date.now();
   const left = [...operations];

@@ -9,7 +9,7 @@ import { TARGETS } from './fuzz-targets';
 import type { Target } from './fuzz-target';
 import { Dice } from './fuzz-mutate';
 
-const SECONDS = budget('fuzz-seconds', { short: 5, long: 600 });
+const SECONDS = budget('fuzz-seconds', { short: 3, long: 600 });
 const SEED = Number(process.env['SNNET_SEED'] ?? Date.now() % 0x7fff_ffff);
 const MOST_KEPT = 2000;
 /** CPU seconds for one input: some thousand times what the largest takes. */

@@ -8,7 +8,7 @@ import { PACKAGE_ROOT } from '../support/child';
 import { needs } from '../support/reasons';
 import { run } from '../support/run';
 
-const SECONDS = budget('fuzz-seconds', { short: 5, long: 600 });
+const SECONDS = budget('fuzz-seconds', { short: 3, long: 600 });
 /** For the first target that needs it, most of native/ is compiled. */
 const TO_BUILD_MS = 300_000;
 const SCRIPT = join(PACKAGE_ROOT, 'scripts', 'fuzz.mjs');

@@ -50,8 +50,10 @@ describe.each(Object.entries(FIELDS))('%s', (title, parse) => {
 test('what has the methods is taken as it is, also where they are a class’s', () => {
   class Transport {
     readonly name = 'ssntp';
-    receive(): void {}
-    report(): void {}
+    receive = nothing;
+    report(): string {
+      return this.name;
+    }
   }
   const transport = new Transport();
   const parsed = parseAgentOptions({ cnci: CNCI, transport, store: STORE }, 'test');
