@@ -188,7 +188,7 @@ export class SubnetTable {
   setVnic(subnet: Subnet, entry: VnicEntry, known: KnownVnic): void {
     entry.known = known;
     entry.status = 'ready';
-    subnet.vnics.set(entry.ip, entry);
+    if (subnet.vnics.get(entry.ip) !== entry) subnet.vnics.set(entry.ip, entry);
     this.links.own(known, subnet.ownerIn(this));
   }
 
@@ -264,32 +264,44 @@ export class SubnetTable {
   }
 
   #adopt(found: SubnetView, old: Subnet | undefined): void {
-    const subnet = this.obtain(found.scope);
-    const before = old ?? subnet;
-    const wasContainerNetwork = before.hasContainerNetwork;
-    const isSameBridge = found.bridge?.ifIndex === before.bridge?.ifIndex;
+    const isSame = old?.scope.text === found.scope.text;
+    const subnet = isSame ? old : new Subnet(found.scope);
+    this.#subnets.set(identityKey(found.scope.text), subnet);
+    const hasNetwork = old !== undefined && keepsContainerNetwork(old, found);
     // Where there is no VNIC, the process that made the tunnel died before it could tell.
-    const isAnnounced = old === undefined ? found.vnics.size > 0 : old.isAnnounced;
-    this.setKey(subnet, found.tunnel?.key ?? before.key);
+    subnet.isAnnounced = old?.isAnnounced ?? found.vnics.size > 0;
+    const key = found.tunnel?.key ?? old?.key;
+    // Counted and listed they are no more.
+    subnet.key = undefined;
+    subnet.tunnel = undefined;
+    this.setKey(subnet, key);
     this.setBridge(subnet, found.bridge);
     this.setTunnel(subnet, found.tunnel);
-    subnet.hasContainerNetwork = isSameBridge && wasContainerNetwork;
-    subnet.isAnnounced = isAnnounced;
-    for (const known of found.vnics.values()) {
-      const config = rememberedConfig(before, known);
-      this.setVnic(subnet, newEntry(known.ip, 'ready', config), known);
+    subnet.hasContainerNetwork = hasNetwork;
+    this.#adoptVnics(subnet, found, old);
+  }
+
+  /** Of thousands most are as they were: what is there is changed, not made anew. */
+  #adoptVnics(subnet: Subnet, { vnics }: SubnetView, old: Subnet | undefined): void {
+    for (const known of vnics.values()) {
+      const same = old?.vnics.get(known.ip);
+      const config = same?.known?.ifIndex === known.ifIndex ? same.config : undefined;
+      const entry = subnet.vnics.get(known.ip) ?? newEntry(known.ip, 'ready', config);
+      entry.config = config;
+      this.setVnic(subnet, entry, known);
       if (known.role === 'container') subnet.hasContainerNetwork = true;
     }
+    if (subnet.vnics.size === vnics.size) return;
+    for (const ip of [...subnet.vnics.keys()]) if (!vnics.has(ip)) subnet.vnics.delete(ip);
   }
+}
+
+function keepsContainerNetwork(old: Subnet, found: SubnetView): boolean {
+  return old.hasContainerNetwork && found.bridge?.ifIndex === old.bridge?.ifIndex;
 }
 
 function isVnic(link: KnownLink): link is KnownVnic {
   return 'ip' in link;
-}
-
-function rememberedConfig(before: Subnet, known: KnownVnic): VnicConfig | undefined {
-  const same = before.vnics.get(known.ip);
-  return same?.known?.ifIndex === known.ifIndex ? same.config : undefined;
 }
 
 export function newEntry(

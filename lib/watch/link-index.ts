@@ -16,19 +16,28 @@ export interface OwnedLink {
   readonly owner: LinkOwner;
 }
 
+interface Owned extends OwnedLink {
+  link: KnownLink;
+  owner: LinkOwner;
+  round: number;
+}
+
 /**
  * Who a link belongs to, by interface index. Links that we are making or deleting ourselves are only
  * expected: what happens to them is no news, but if one goes before it was owned, that is remembered.
  */
 export class LinkIndex {
-  readonly #owned = new Map<number, OwnedLink>();
+  readonly #owned = new Map<number, Owned>();
+  /** What is owned of an earlier round is owned no more: see {@link supersede}. */
+  #round = 0;
   readonly #expected = new Map<number, { isGone: boolean }>();
   #recorded: Set<number> | undefined;
   /** Gone according to the last dump; of their deletion nobody has heard yet. */
   readonly #vanished = new Map<number, OwnedLink>();
 
   get(ifIndex: number): OwnedLink | undefined {
-    return this.#owned.get(ifIndex);
+    const owned = this.#owned.get(ifIndex);
+    return owned?.round === this.#round ? owned : undefined;
   }
 
   /** We are making or deleting it. */
@@ -43,7 +52,7 @@ export class LinkIndex {
     if (this.#expected.size > 0) this.#expected.delete(ifIndex);
     if (this.#vanished.size > 0) this.#vanished.delete(ifIndex);
     if (isGone) owner.forget(link);
-    else this.#owned.set(ifIndex, { link, owner });
+    else this.#take(ifIndex, link, owner);
   }
 
   /** We are about to make or delete these ourselves. */
@@ -65,7 +74,7 @@ export class LinkIndex {
     this.#recorded?.add(ifIndex);
     const expected = this.#expected.get(ifIndex);
     if (expected !== undefined) expected.isGone = true;
-    const owned = this.#owned.get(ifIndex);
+    const owned = this.get(ifIndex);
     const vanished = this.#vanished.get(ifIndex);
     this.#owned.delete(ifIndex);
     this.#vanished.delete(ifIndex);
@@ -89,18 +98,36 @@ export class LinkIndex {
   /**
    * Gives up every link, for those that a dump showed to come instead. Those that it no longer showed
    * somebody else deleted: that is still to be heard.
+   *
+   * Most come again: their places in the index are kept until {@link applyRecorded}.
    */
   supersede(isThere: (ifIndex: number) => boolean): void {
-    const gone = new Map<number, OwnedLink>();
-    for (const [ifIndex, owned] of this.#owned) if (!isThere(ifIndex)) gone.set(ifIndex, owned);
-    this.clear();
-    for (const [ifIndex, owned] of gone) this.#vanished.set(ifIndex, owned);
+    this.#expected.clear();
+    this.#vanished.clear();
+    for (const [ifIndex, owned] of this.#owned) {
+      if (owned.round === this.#round && !isThere(ifIndex)) this.#vanished.set(ifIndex, owned);
+    }
+    this.#round += 1;
   }
 
   /** Forgets what went since {@link record}. */
   applyRecorded(): void {
+    for (const [ifIndex, { round }] of this.#owned) {
+      if (round !== this.#round) this.#owned.delete(ifIndex);
+    }
     const gone = this.#recorded ?? [];
     this.#recorded = undefined;
     for (const ifIndex of gone) this.noteGone(ifIndex);
+  }
+
+  #take(ifIndex: number, link: KnownLink, owner: LinkOwner): void {
+    const kept = this.#owned.get(ifIndex);
+    if (kept === undefined) {
+      this.#owned.set(ifIndex, { link, owner, round: this.#round });
+      return;
+    }
+    kept.link = link;
+    kept.owner = owner;
+    kept.round = this.#round;
   }
 }

@@ -17,7 +17,7 @@ test('a deletion of what is owned is somebody else’s', () => {
   const mine = ownedLink(1);
   own(index, mine);
   expect(index.noteGone(2)).toBeUndefined();
-  expect(index.noteGone(1)).toEqual(mine);
+  expect(index.noteGone(1)).toMatchObject(mine);
   expect(mine.owner.forget).toHaveBeenCalledTimes(1);
   expect(index.noteGone(1)).toBeUndefined();
 });
@@ -35,7 +35,7 @@ test('a deletion of what is expected is ours, and remembered if it is owned afte
   index.expect([link(1)]);
   index.release([link(1), undefined]);
   own(index, mine);
-  expect(index.get(1)).toEqual(mine);
+  expect(index.get(1)).toMatchObject(mine);
 });
 
 test('what goes while a dump is on its way is forgotten after it', () => {
@@ -61,7 +61,7 @@ test('what a dump no longer shows is still to be heard of, unless it was us', ()
   index.supersede((ifIndex) => ifIndex === 2);
   own(index, renewed);
   expect(index.get(1)).toBeUndefined();
-  expect(index.noteGone(1)).toEqual(mine);
+  expect(index.noteGone(1)).toMatchObject(mine);
   expect(mine.owner.forget).not.toHaveBeenCalled();
   expect(index.noteGone(1)).toBeUndefined();
   index.supersede(() => false);
