@@ -1,12 +1,6 @@
 import { isLibsnnetError } from '../errors';
 import type { Firewall } from '../firewall';
-import {
-  addressToNumber,
-  debugSshPortForIp,
-  hostAddresses,
-  networkAddress,
-  prefixLength,
-} from '../model';
+import { addressToNumber, hostAddresses, networkAddress, prefixLength, sshPortOf } from '../model';
 import type { Ipv4Cidr, Logger, PortMappingInput } from '../model';
 
 /** A subnet that is to reach the outside, and to be reached. */
@@ -31,7 +25,7 @@ interface Waiting {
 }
 
 const SSH = 22;
-/** From here on the formula gives ports that there are not. */
+/** From this third byte on the formula gives ports that there are not. */
 const FIRST_WITHOUT_PORT = 127;
 /** In a larger subnet the formula gives one port to several workloads. */
 const LARGEST_WITH_SSH = 16;
@@ -127,9 +121,10 @@ export class Forwards {
 export function sshMappings(subnet: Ipv4Cidr, externalDevice: string): readonly PortMappingInput[] {
   if (prefixLength(subnet) < LARGEST_WITH_SSH) return [];
   const mappings: PortMappingInput[] = [];
+  let address = addressToNumber(networkAddress(subnet)) + 2;
   for (const internalIp of hostAddresses(subnet)) {
-    if (((addressToNumber(internalIp) >>> 8) & 0xff) >= FIRST_WITHOUT_PORT) break;
-    const externalPort = debugSshPortForIp(internalIp);
+    if (!hasPort(address)) break;
+    const externalPort = sshPortOf(address++);
     mappings.push({ protocol: 'tcp', externalDevice, externalPort, internalIp, internalPort: SSH });
   }
   return mappings;
@@ -140,5 +135,10 @@ function isCovered(subnet: Ipv4Cidr): boolean {
   const length = prefixLength(subnet);
   if (length < LARGEST_WITH_SSH) return false;
   const last = addressToNumber(networkAddress(subnet)) + 2 ** (32 - length) - 2;
-  return ((last >>> 8) & 0xff) < FIRST_WITHOUT_PORT;
+  return hasPort(last);
+}
+
+/** @param address - As a number. */
+function hasPort(address: number): boolean {
+  return ((address >>> 8) & 0xff) < FIRST_WITHOUT_PORT;
 }

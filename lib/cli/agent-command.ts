@@ -108,7 +108,6 @@ async function serve(flags: AgentFlags, signal: AbortSignal): Promise<void> {
       logger,
       observer: tidying(tidy, monitor?.observer),
     });
-    tidy();
     monitor?.watch(agent);
     await using server = new Closing(
       monitor &&
@@ -122,6 +121,7 @@ async function serve(flags: AgentFlags, signal: AbortSignal): Promise<void> {
       text: `agent ${agent.id} serves ${known}${address === undefined ? '' : `; look at ${address}`}`,
     });
     await notifyService('READY=1', `STATUS=${known}`);
+    tidy();
     await agent.run(signal);
     await notifyService('STOPPING=1');
   } finally {

@@ -1,6 +1,6 @@
 import { APIError, describeType } from '../errors';
 import { parseTimeoutMs } from './call-options';
-import { isUnicast, parseIpv4, parseUnicastIpv4, tryParseIpv4 } from './ip';
+import { addressToNumber, isUnicast, parseIpv4, parseUnicastIpv4, tryParseIpv4 } from './ip';
 import type { Ipv4Address } from './ip';
 import { LINK_PREFIX } from './link-name';
 import { parseLogger } from './logger';
@@ -229,12 +229,16 @@ export function parsePublicIps(input: unknown, operation: string): readonly Publ
  */
 export function debugSshPortForIp(ip: string): number {
   return withOperation('debugSshPortForIp', () => {
-    const [, , third = 0, fourth = 0] = parseIpv4(unmapped(ip), 'ip').split('.').map(Number);
-    const port = FIRST_SSH_PORT + third * 256 + fourth;
+    const port = sshPortOf(addressToNumber(parseIpv4(unmapped(ip), 'ip')));
     if (port <= LAST_SSH_PORT) return port;
     const detail = `its port would be ${String(port)}`;
     return refuse(ip, 'ip', 'an address whose third byte is below 127', detail);
   });
+}
+
+/** The same for an address as a number, whether or not there is such a port. */
+export function sshPortOf(address: number): number {
+  return FIRST_SSH_PORT + (address & 0xffff);
 }
 
 function oneOrMany<F extends Fields>(

@@ -39,6 +39,7 @@ export {
   parseForwardings,
   parsePortMappings,
   parsePublicIps,
+  sshPortOf,
 } from './firewall-config';
 export type {
   FirewallAction,

@@ -9,6 +9,7 @@ import {
   changePorts,
   changePublicIps,
   fold,
+  isSame,
   recognise,
   toTransaction,
   wholeTable,
@@ -103,6 +104,19 @@ test('single changes lead to the same as the whole, each can be undone, and the 
         expect(plan(ledger, one)).toEqual({ edits: [], changed: 0, unchanged: one[2].length });
         expect(change.changed + change.unchanged).toBe(one[2].length);
       }
+    }),
+  );
+});
+
+test('two ledgers are the same where they say the same', async () => {
+  await checkProperty(
+    fc.property(fc.array(wish, { maxLength: 6 }), fc.array(wish, { maxLength: 2 }), (a, b) => {
+      const one = newLedger();
+      for (const wanted of a) fold(one, plan(one, wanted)?.edits ?? []);
+      const other = one.copy();
+      for (const wanted of b) fold(other, plan(other, wanted)?.edits ?? []);
+      const isAlike = JSON.stringify(one.toState()) === JSON.stringify(other.toState());
+      expect([isSame(one, other), isSame(other, one)]).toEqual([isAlike, isAlike]);
     }),
   );
 });
