@@ -47,6 +47,7 @@ function addServe(group: Command): void {
   command.action(async () => {
     const flags = command.optsWithGlobals<ServeFlags>();
     const tidy = keepHeapSmall();
+    tidy();
     const terminated = untilTerminated();
     await using outbox = new Closing(await openOutbox(flags, LOGGER));
     const deliver = delivery(flags, outbox.value);

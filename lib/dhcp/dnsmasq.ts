@@ -125,23 +125,25 @@ export class ServerSearch {
   }
 
   async #identifyAll(
-    candidates: ReadonlyMap<number, string>,
+    stems: ReadonlyMap<number, string>,
     stem: string | undefined,
   ): Promise<FoundServer[]> {
-    const pids = [...candidates]
-      .filter(([, file]) => stem === undefined || stemOfConfigFile(file) === stem)
+    const pids = [...stems]
+      .filter(([, other]) => stem === undefined || other === stem)
       .map(([pid]) => pid);
     const found = await Promise.all(pids.map((pid) => this.identify(pid)));
     return found.filter((server) => server !== undefined);
   }
 
+  /** Of what may be servers of ours, the file stem of their subnet. */
   async #readAll(): Promise<ReadonlyMap<number, string>> {
     const found = new Map<number, string>();
     const pids = (await readdir('/proc')).map(Number).filter(Number.isInteger);
     await Promise.all(
       pids.map(async (pid) => {
         const file = await this.#configFile(pid).catch(() => undefined);
-        if (file !== undefined) found.set(pid, file);
+        const stem = file === undefined ? undefined : stemOfConfigFile(file);
+        if (stem !== undefined) found.set(pid, stem);
       }),
     );
     return found;

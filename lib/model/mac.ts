@@ -9,6 +9,8 @@ export type MacAddress = Brand<string, 'MacAddress'>;
 const MAC = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/i;
 const ZERO = '00:00:00:00:00:00';
 const MULTICAST_BIT = 1;
+/** `:00` to `:ff`: the hosts of a concentrator's subnets are tens of thousands. */
+const OCTETS = Array.from({ length: 256 }, (_, byte) => `:${byte.toString(16).padStart(2, '0')}`);
 
 /** Parses a unicast MAC address; it comes out in lower case. */
 export function parseMac(value: unknown, field: string): MacAddress {
@@ -24,6 +26,9 @@ export function parseMac(value: unknown, field: string): MacAddress {
 
 /** The MAC address that DHCP binds to an IPv4 address: `02:00` and the four bytes of it. */
 export function macOfAddress(address: Ipv4Address): MacAddress {
-  const hex = addressToNumber(address).toString(16).padStart(8, '0');
-  return `02:00:${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}:${hex.slice(6)}` as MacAddress;
+  const number = addressToNumber(address);
+  const bytes = [number >>> 24, (number >>> 16) & 0xff, (number >>> 8) & 0xff, number & 0xff];
+  let text = '02:00';
+  for (const byte of bytes) text += OCTETS[byte] ?? '';
+  return text as MacAddress;
 }
