@@ -1,10 +1,9 @@
-import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 
-import type * as Fastify from 'fastify';
+import type { FastifyInstance } from 'fastify';
 
 import { APIError } from '../errors';
-import { formatAddress, listenPrivately } from '../service';
+import { formatAddress, listenPrivately, makeHttpServer } from '../service';
 import type { ServiceAddress } from '../service';
 import type { CnciAgentState } from './agent';
 import type { AgentMonitor } from './monitor';
@@ -33,7 +32,7 @@ const REQUEST_MS = 5000;
  */
 export async function serveMonitor(options: MonitorServerOptions): Promise<MonitorServer> {
   const { monitor, agent, address } = options;
-  const server = loadFastify()({
+  const server = makeHttpServer({
     bodyLimit: LARGEST_BODY,
     requestTimeout: REQUEST_MS,
     forceCloseConnections: true,
@@ -57,7 +56,7 @@ export async function serveMonitor(options: MonitorServerOptions): Promise<Monit
   return { address: formatAddress(actual(server, address)), close: () => server.close() };
 }
 
-async function bind(server: Fastify.FastifyInstance, address: ServiceAddress): Promise<void> {
+async function bind(server: FastifyInstance, address: ServiceAddress): Promise<void> {
   if (address.type === 'unix') {
     await server.ready();
     await listenPrivately(address.path, { server: server.server });
@@ -72,14 +71,8 @@ async function bind(server: Fastify.FastifyInstance, address: ServiceAddress): P
   }
 }
 
-function actual(server: Fastify.FastifyInstance, address: ServiceAddress): ServiceAddress {
+function actual(server: FastifyInstance, address: ServiceAddress): ServiceAddress {
   if (address.type === 'unix') return address;
   const { port } = server.server.address() as AddressInfo;
   return { ...address, port };
-}
-
-// When it is first needed: most who use this package serve nothing.
-function loadFastify(): typeof Fastify.fastify {
-  const loaded = createRequire(__filename)('fastify') as typeof Fastify;
-  return loaded.fastify;
 }

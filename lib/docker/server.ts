@@ -1,10 +1,8 @@
-import { createRequire } from 'node:module';
-
-import type * as Fastify from 'fastify';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import { isLibsnnetError } from '../errors';
 import type { Logger } from '../model';
+import { makeHttpServer } from '../service';
 import type { Handler, Handlers, Turn } from './drivers';
 import { Refusal, RequestBody } from './request';
 
@@ -38,7 +36,7 @@ export interface PluginServer {
  */
 export function makeServer({ handlers, timeoutMs, logger }: ServerSetting): PluginServer {
   const working = new Set<Promise<unknown>>();
-  const server = loadFastify()({
+  const server = makeHttpServer({
     bodyLimit: LARGEST_BODY,
     keepAliveTimeout: IDLE_MS,
     // For a request to arrive as a whole; the answer has a deadline of its own.
@@ -182,10 +180,4 @@ function statusOf(error: Error): number {
   if (error instanceof Refusal) return error.status;
   const { statusCode } = error as Partial<FastifyError>;
   return statusCode !== undefined && statusCode >= 400 ? statusCode : 500;
-}
-
-// When it is first needed: a launcher that runs no plugin does without.
-function loadFastify(): typeof Fastify.fastify {
-  const loaded = createRequire(__filename)('fastify') as typeof Fastify;
-  return loaded.fastify;
 }

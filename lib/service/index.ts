@@ -1,5 +1,6 @@
 export { formatAddress, parseAddress } from './address';
 export type { ServiceAddress } from './address';
+export { makeHttpServer } from './http';
 export { Lanes } from './lanes';
 export { listenPrivately } from './listen';
 export type { ListenOptions } from './listen';
