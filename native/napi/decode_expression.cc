@@ -17,17 +17,20 @@ std::optional<nft::Register> MaybeRegister(const Reader& from, const char* name)
   return from.MaybeNumber(name, 0, kMaxRegister);
 }
 
+// What goes out is read back in one way only.
+int LowerHexDigit(char c) { return c >= 'A' && c <= 'F' ? -1 : HexDigit(c); }
+
 nft::Bytes Hex(const Reader& from, const char* name) {
   const std::string text = from.Text(name, size_t{2} * kMaxBytes);
   nft::Bytes bytes;
   for (size_t i = 0; i + 1 < text.size(); i += 2) {
-    const int high = HexDigit(text[i]);
-    const int low = HexDigit(text[i + 1]);
+    const int high = LowerHexDigit(text[i]);
+    const int low = LowerHexDigit(text[i + 1]);
     if (high < 0 || low < 0) break;
     bytes.push_back(static_cast<uint8_t>(high * 16 + low));
   }
   if (bytes.empty() || bytes.size() * 2 != text.size()) {
-    from.Fail(name, "1 to 64 bytes in hexadecimal");
+    from.Fail(name, "1 to 64 bytes in lower-case hexadecimal");
   }
   return bytes;
 }
