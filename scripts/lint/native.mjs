@@ -112,11 +112,18 @@ function fingerprint(source, sources, flags) {
   return hash.digest('hex');
 }
 
+/** How many states of a function are walked. Clang's own choice is ten times as many: twice the time, and it found no more. */
+const PATIENCE = ['-Xclang', '-analyzer-config', '-Xclang', 'max-nodes=20000'].map(
+  (word) => `--extra-arg=${word}`,
+);
+
 function tidy(path, flags) {
   const config = `--config-file=${join(HOME, '.clang-tidy')}`;
   return new Promise((resolve) => {
-    execFile('clang-tidy', ['--quiet', config, path, '--', ...flags], (error, stdout, stderr) =>
-      resolve(error ? [stdout || stderr] : []),
+    execFile(
+      'clang-tidy',
+      ['--quiet', config, ...PATIENCE, path, '--', ...flags],
+      (error, stdout, stderr) => resolve(error ? [stdout || stderr] : []),
     );
   });
 }
