@@ -198,11 +198,11 @@ function parseServer(value: unknown, field: string): NatsServer {
   if (typeof value === 'string' && isIP(value) !== 0) return { host: value, port: PORT };
   const [, bracketed, plain, port] =
     /^(?:(?:nats|tls):\/\/)?(?:\[([0-9a-fA-F:.]+)\]|([\w.-]{1,253}))(?::(\d{1,5}))?\/?$/.exec(
-      String(value),
+      typeof value === 'string' ? value : '',
     ) ?? [];
   const host = bracketed ?? plain;
   const number = port === undefined ? PORT : Number(port);
-  return typeof value === 'string' && host !== undefined && number >= 1 && number <= 0xffff
+  return host !== undefined && number >= 1 && number <= 0xffff
     ? Object.freeze({ host, port: number })
     : refuse(value, field, 'a name or an address, with a port or without');
 }

@@ -160,7 +160,9 @@ function parseServers(value: unknown, field: string): readonly Endpoint[] {
 function parseEndpoint(value: unknown, field: string): Endpoint {
   if (typeof value === 'string' && isIP(value) !== 0) return endpoint(value);
   const [, bracketed, plain, port] =
-    /^(?:\[([0-9a-fA-F:.]+)\]|([\w.-]{1,253}))(?::(\d{1,5}))?$/.exec(String(value)) ?? [];
+    /^(?:\[([0-9a-fA-F:.]+)\]|([\w.-]{1,253}))(?::(\d{1,5}))?$/.exec(
+      typeof value === 'string' ? value : '',
+    ) ?? [];
   const host = bracketed ?? plain;
   const number = port === undefined ? PORT : Number(port);
   return typeof value === 'string' && host !== undefined && number >= 1 && number <= 0xffff

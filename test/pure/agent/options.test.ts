@@ -1,7 +1,9 @@
 /** What an agent, an outbox and a message of SSNTP refuse, whatever they are given. */
+import { parseNatsOptions } from '#lib/agent/nats/options';
 import { parseAgentOptions } from '#lib/agent/options';
 import { parseOutboxOptions } from '#lib/agent/outbox/options';
 import { parseMessage } from '#lib/agent/ssntp/index';
+import { parseClientOptions } from '#lib/agent/ssntp/options';
 import { hostileValues, refusalOf } from '../helpers/refusal';
 
 const UUID = '11111111-1111-4111-8111-111111111111';
@@ -45,6 +47,15 @@ describe.each(Object.entries(FIELDS))('%s', (title, parse) => {
     const error = refusalOf(() => parse(value));
     expect([error.code, error.field]).toEqual(['SNNET_INPUT_INVALID', field]);
   });
+});
+
+test.each(hostileValues())('%s is no server', (_what, value) => {
+  const servers = [value];
+  expect(refusalOf(() => parseNatsOptions({ uuid: UUID, servers }, 'test')).field).toBe(
+    'servers[0]',
+  );
+  const ssntp = refusalOf(() => parseClientOptions({ uuid: UUID, servers }, 'test'));
+  expect(`${ssntp.field ?? ''} ${ssntp.detail ?? ''}`).toContain('servers');
 });
 
 test('what has the methods is taken as it is, also where they are a class’s', () => {
