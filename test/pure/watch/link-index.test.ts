@@ -1,4 +1,5 @@
 import { LinkIndex } from '#lib/watch/index';
+import type { OwnedLink } from '#lib/watch/index';
 
 function link(ifIndex: number) {
   return { ifIndex, linkName: `l${ifIndex}`, alias: '', mtu: 0, mac: '' };
@@ -12,12 +13,17 @@ function own(index: LinkIndex, { link, owner }: ReturnType<typeof ownedLink>): v
   index.own(link, owner);
 }
 
+/** The index keeps more beside it, which is nobody else's business. */
+function whose(owned: OwnedLink | undefined): OwnedLink | undefined {
+  return owned && { link: owned.link, owner: owned.owner };
+}
+
 test('a deletion of what is owned is somebody else’s', () => {
   const index = new LinkIndex();
   const mine = ownedLink(1);
   own(index, mine);
   expect(index.noteGone(2)).toBeUndefined();
-  expect(index.noteGone(1)).toMatchObject(mine);
+  expect(whose(index.noteGone(1))).toEqual(mine);
   expect(mine.owner.forget).toHaveBeenCalledTimes(1);
   expect(index.noteGone(1)).toBeUndefined();
 });
@@ -35,7 +41,7 @@ test('a deletion of what is expected is ours, and remembered if it is owned afte
   index.expect([link(1)]);
   index.release([link(1), undefined]);
   own(index, mine);
-  expect(index.get(1)).toMatchObject(mine);
+  expect(whose(index.get(1))).toEqual(mine);
 });
 
 test('what goes while a dump is on its way is forgotten after it', () => {
@@ -61,7 +67,7 @@ test('what a dump no longer shows is still to be heard of, unless it was us', ()
   index.supersede((ifIndex) => ifIndex === 2);
   own(index, renewed);
   expect(index.get(1)).toBeUndefined();
-  expect(index.noteGone(1)).toMatchObject(mine);
+  expect(whose(index.noteGone(1))).toEqual(mine);
   expect(mine.owner.forget).not.toHaveBeenCalled();
   expect(index.noteGone(1)).toBeUndefined();
   index.supersede(() => false);
