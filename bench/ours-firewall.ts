@@ -1,11 +1,14 @@
 /**
  * Our own child on a firewall: port mappings, public addresses, and what packets pay for them.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { Firewall, type PortMapping } from '#lib/index';
 
 import {
   EXTERNAL,
   ONES,
+  REST_AFTER_TRANSACTION_MS,
   cyclesFor,
   describeMappings,
   describePublicIp,
@@ -56,8 +59,10 @@ async function forward(n: number, which: 'on' | 'off'): Promise<Answer> {
     for (let i = 0; i < cycles; i++) {
       // Only the last is looked at: what a look leaves behind, the next cycle would clear away.
       const isLast = i === cycles - 1;
+      await sleep(REST_AFTER_TRANSACTION_MS);
       await timed(on, () => firewall.extPortAccess('enable', list));
       if (isLast) count = await countPorts(firewall);
+      await sleep(REST_AFTER_TRANSACTION_MS);
       await timed(off, () => firewall.extPortAccess('disable', list));
       if (isLast) count -= await countPorts(firewall);
     }

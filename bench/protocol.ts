@@ -183,5 +183,8 @@ export function cyclesFor(mappings: number): number {
   return mappings > 10_000 ? 5 : 25;
 }
 
+/** Milliseconds: longer than the kernel has to do with what a transaction took out. */
+export const REST_AFTER_TRANSACTION_MS = 20;
+
 /** Times one mapping that comes and goes. */
 export const ONES = 40;

@@ -1,8 +1,7 @@
 import type { ConntrackFilter, ConntrackRow, Kernel } from '../kernel';
-import { containsAddress, numberToAddress } from '../model';
+import { containsAddress, numberToAddress, readPortKey, readPortTarget } from '../model';
 import type { Ipv4Address } from '../model';
 import type { ConntrackTuple } from '../plan';
-import { readPortKey, readPortTarget } from '../ruleset';
 import type { Edit, Ledger, TenantNetwork } from '../ruleset';
 import type { Surroundings } from './surroundings';
 

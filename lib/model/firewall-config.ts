@@ -1,12 +1,12 @@
 import { APIError, describeType } from '../errors';
 import { parseTimeoutMs } from './call-options';
-import { addressToNumber, isUnicast, parseIpv4, parseUnicastIpv4, tryParseIpv4 } from './ip';
+import { addressToNumber, parseIpv4, parseUnicastIpv4 } from './ip';
 import type { Ipv4Address } from './ip';
 import { LINK_PREFIX } from './link-name';
 import { parseLogger } from './logger';
 import type { Logger } from './logger';
-import { parseNetns, parsePort } from './node-options';
-import { parseBoolean, parseChoice, parseList, parseLongList, refuse } from './refuse';
+import { parseNetns } from './node-options';
+import { parseBoolean, parseChoice, parseList, refuse } from './refuse';
 import type { Parser } from './refuse';
 import { defineShape, optional, withDefault, withOperation } from './shape';
 import type { Fields, Parsed, ShapeParser } from './shape';
@@ -61,22 +61,6 @@ export interface ForwardingInput {
 }
 export type Forwarding = ForwardingInput;
 
-/** A port of an external device that leads to a port of a workload. */
-export interface PortMappingInput {
-  readonly protocol: TransportProtocol;
-  readonly externalDevice: string;
-  /** 1 to 65535. */
-  readonly externalPort: number;
-  readonly internalIp: string;
-  /** 1 to 65535. */
-  readonly internalPort: number;
-}
-
-/** Parsed {@link PortMappingInput}. */
-export interface PortMapping extends PortMappingInput {
-  readonly internalIp: Ipv4Address;
-}
-
 /** An address of the outside that is a workload's own. */
 export interface PublicIpInput {
   readonly internalIp: string;
@@ -116,7 +100,7 @@ export function parseDeviceName(value: unknown, field: string): string {
 }
 
 /** A link that leads outside; a bridge of ours never does. */
-function parseExternalDevice(value: unknown, field: string): string {
+export function parseExternalDevice(value: unknown, field: string): string {
   const name = parseDeviceName(value, field);
   if (!name.startsWith(LINK_PREFIX.bridge)) return name;
   return refuse(value, field, 'a link that leads outside', "it is a tenant's bridge");
@@ -127,11 +111,11 @@ function unmapped(value: unknown): unknown {
   return typeof value === 'string' ? value.replace(MAPPED, '') : value;
 }
 
-function parseAddress(value: unknown, field: string): Ipv4Address {
+export function parseMappedAddress(value: unknown, field: string): Ipv4Address {
   return parseUnicastIpv4(unmapped(value), field);
 }
 
-function parseProtocol(value: unknown, field: string): TransportProtocol {
+export function parseProtocol(value: unknown, field: string): TransportProtocol {
   return parseChoice(value, field, PROTOCOLS);
 }
 
@@ -176,24 +160,13 @@ const forwardingFields = {
   internalDevice: parseDeviceName,
 };
 
-const mappingFields = {
-  protocol: parseProtocol,
-  externalDevice: parseExternalDevice,
-  externalPort: parsePort,
-  internalIp: parseAddress,
-  internalPort: parsePort,
-};
-
 const publicIpFields = {
-  internalIp: parseAddress,
-  publicIp: parseAddress,
+  internalIp: parseMappedAddress,
+  publicIp: parseMappedAddress,
   externalDevice: parseExternalDevice,
 };
-
-const MAPPING_FIELDS = Object.keys(mappingFields).length;
 
 const parseForwardingShape = defineShape('forwarding', forwardingFields);
-const parseMappingShape = defineShape('mapping', mappingFields);
 const parsePublicIpShape = defineShape('publicIp', publicIpFields);
 
 /** Parses pairs of devices: one, or a list. */
@@ -204,11 +177,6 @@ export function parseForwardings(input: unknown, operation: string): readonly Fo
   return withOperation(operation, () =>
     refuse(same.internalDevice, 'internalDevice', 'another link than externalDevice'),
   );
-}
-
-/** Parses port mappings: one, or a list. */
-export function parsePortMappings(input: unknown, operation: string): readonly PortMapping[] {
-  return oneOrMany(input, operation, parseMappingShape, quickMappings());
 }
 
 /** Parses public addresses: one, or a list. */
@@ -245,59 +213,15 @@ function oneOrMany<F extends Fields>(
   input: unknown,
   operation: string,
   parse: ShapeParser<F>,
-  quick: (item: unknown) => Parsed<F> | undefined = () => undefined,
 ): readonly Parsed<F>[] {
   if (describeType(input) !== 'array') return Object.freeze([parse(input, operation)]);
   const parseItem = (item: unknown, field: string): Parsed<F> =>
-    named(field, () => parse(item, operation));
-  const most = MOST_MAPPINGS;
-  return withOperation(operation, () => parseLongList(input, 'list', { most, parseItem, quick }));
-}
-
-/**
- * Reads mappings by the ten thousand in a fraction of the time that a shape takes: plain objects with
- * nothing wrong. Anything else gives nothing, and the shape says what it is.
- */
-function quickMappings(): (item: unknown) => PortMapping | undefined {
-  // Most lists are of one device.
-  let device: string | undefined;
-  return (item) => {
-    try {
-      const fields = mappingOf(item);
-      if (fields === undefined) return undefined;
-      const { protocol, externalDevice, externalPort, internalIp, internalPort } = fields;
-      if (device === undefined || externalDevice !== device) {
-        device = parseExternalDevice(externalDevice, 'externalDevice');
-      }
-      const address = typeof internalIp === 'string' ? tryParseIpv4(internalIp) : undefined;
-      if (address === undefined || !isUnicast(address)) return undefined;
-      if (!isPort(externalPort) || !isPort(internalPort)) return undefined;
-      if (protocol !== 'tcp' && protocol !== 'udp') return undefined;
-      return { protocol, externalDevice: device, externalPort, internalIp: address, internalPort };
-    } catch {
-      return undefined;
-    }
-  };
-}
-
-/** An object with the fields of a mapping, whatever is in them. */
-function mappingOf(item: unknown): Readonly<Record<keyof PortMapping, unknown>> | undefined {
-  if (typeof item !== 'object' || item === null) return undefined;
-  let fields = 0;
-  for (const name in item)
-    if (name in mappingFields) fields += 1;
-    else return undefined;
-  return fields === MAPPING_FIELDS
-    ? (item as Readonly<Record<keyof PortMapping, unknown>>)
-    : undefined;
-}
-
-function isPort(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65_535;
+    inElement(field, () => parse(item, operation));
+  return withOperation(operation, () => parseList(input, 'list', parseItem, MOST_MAPPINGS));
 }
 
 /** A list's element says which it is. */
-function named<T>(field: string, parse: () => T): T {
+export function inElement<T>(field: string, parse: () => T): T {
   try {
     return parse();
   } catch (error) {

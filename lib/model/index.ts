@@ -37,7 +37,6 @@ export {
   parseFirewallAction,
   parseFirewallOptions,
   parseForwardings,
-  parsePortMappings,
   parsePublicIps,
   sshPortOf,
 } from './firewall-config';
@@ -47,12 +46,18 @@ export type {
   FirewallOptionsInput,
   Forwarding,
   ForwardingInput,
-  PortMapping,
-  PortMappingInput,
   PublicIp,
   PublicIpInput,
   TransportProtocol,
 } from './firewall-config';
+export {
+  parsePortMappings,
+  portKey,
+  portTarget,
+  readPortKey,
+  readPortTarget,
+} from './port-mapping';
+export type { PortMapping, PortMappingInput, PortRun } from './port-mapping';
 export { parseId, parseLooseId } from './id';
 export type {
   AnyId,

@@ -53,39 +53,35 @@ export function parseList<T>(
   parseItem: Parser<T>,
   most: number,
 ): readonly T[] {
-  return parseLongList(value, field, { parseItem, most, quick: () => undefined });
+  const parsed: T[] = [];
+  readLongList(value, field, most, (item, place) => {
+    parsed.push(parseItem(item, place()));
+  });
+  return Object.freeze(parsed);
 }
 
-/** How the values of a long list are read. */
-export interface LongList<T> {
-  readonly most: number;
-  readonly parseItem: Parser<T>;
-  /**
-   * Asked first: of tens of thousands of plain, good values even the texts of their places would cost
-   * more than reading them.
-   */
-  readonly quick: (item: unknown) => T | undefined;
-}
-
-/** A list of tens of thousands of values. */
-export function parseLongList<T>(
+/**
+ * Reads a list that may have tens of thousands of values: then even the texts of their places cost more
+ * than reading them, so these are made when asked for.
+ */
+export function readLongList(
   value: unknown,
   field: string,
-  { most, parseItem, quick }: LongList<T>,
-): readonly T[] {
+  most: number,
+  read: (item: unknown, place: () => string) => void,
+): void {
   const items = copyArray(value, most);
   if (items === undefined) {
-    return refuse(
+    refuse(
       value,
       field,
       `a list of at most ${String(most)} values`,
       describeType(value) === 'array' ? 'it is too long or cannot be read' : undefined,
     );
   }
-  const parsed = items.map(
-    (item, index) => quick(item) ?? parseItem(item, `${field}[${String(index)}]`),
-  );
-  return Object.freeze(parsed);
+  let index = 0;
+  const place = (): string => `${field}[${String(index)}]`;
+  for (; index < items.length; index += 1) read(items[index], place);
 }
 
 function copyArray(value: unknown, most: number): readonly unknown[] | undefined {

@@ -4,7 +4,6 @@ export { passageRule } from './expressions';
 export { Ledger } from './ledger';
 export type { FirewallState } from './ledger';
 export { BRIDGE_PREFIX, FAMILY, MESH, TABLE } from './names';
-export { readPortKey, readPortTarget } from './pack';
 export { isSame, recognise } from './reading';
 export type { Recognition, TableReading } from './reading';
 export { ADOPT_TABLE, DELETE_TABLE, wholeTable } from './ruleset';

@@ -1,6 +1,5 @@
-import { addressToNumber, numberToAddress } from '../model';
+import { addressToNumber, numberToAddress, readPortKey, readPortTarget } from '../model';
 import type { Forwarding, Ipv4Address, PortMapping, PublicIp } from '../model';
-import { readPortKey, readPortTarget } from './pack';
 
 /** What a public address leads to. */
 export interface Published {

@@ -1,5 +1,3 @@
-import { addressToNumber, numberToAddress } from '../model';
-import type { Ipv4Address, TransportProtocol } from '../model';
 import type { NftType } from '../plan';
 
 /**
@@ -11,7 +9,7 @@ import type { NftType } from '../plan';
 export type Field = string | number;
 
 const NAME_BYTES = 16;
-const PROTOCOLS: Readonly<Record<TransportProtocol, number>> = { tcp: 6, udp: 17 };
+const UDP = 17;
 
 /** The types that our sets use. */
 export type PackedType = Extract<NftType, 'ifname' | 'ipv4_addr' | 'inet_proto' | 'inet_service'>;
@@ -74,30 +72,23 @@ function readField(view: DataView, offset: number, type: PackedType): Field {
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
-/**
- * Port mappings by the ten thousand are pairs of plain numbers: a key for protocol and port, a target
- * for address and port.
- */
-export function portKey(protocol: TransportProtocol, port: number): number {
-  return PROTOCOLS[protocol] * 0x1_0000 + port;
+/** A set of keys of ports: a bit for each, since it is asked for each of tens of thousands. */
+export class PortMarks {
+  readonly #bits = new Uint8Array((2 * 0x1_0000) / 8);
+
+  mark(key: number): void {
+    const place = placeOf(key);
+    this.#bits[place >>> 3] = (this.#bits[place >>> 3] ?? 0) | (1 << (place & 7));
+  }
+
+  has(key: number): boolean {
+    const place = placeOf(key);
+    return ((this.#bits[place >>> 3] ?? 0) & (1 << (place & 7))) !== 0;
+  }
 }
 
-export function portTarget(address: Ipv4Address, port: number): number {
-  return addressToNumber(address) * 0x1_0000 + port;
-}
-
-export function readPortKey(key: number): {
-  readonly protocol: TransportProtocol;
-  readonly port: number;
-} {
-  return { protocol: key >>> 16 === PROTOCOLS.tcp ? 'tcp' : 'udp', port: key & 0xffff };
-}
-
-export function readPortTarget(target: number): {
-  readonly address: Ipv4Address;
-  readonly port: number;
-} {
-  return { address: numberToAddress(Math.floor(target / 0x1_0000)), port: target % 0x1_0000 };
+function placeOf(key: number): number {
+  return (key & 0xffff) + (key >>> 16 === UDP ? 0x1_0000 : 0);
 }
 
 const PORT_KEY_BYTES = 8;

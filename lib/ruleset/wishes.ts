@@ -1,17 +1,23 @@
 import { APIError } from '../errors';
-import { addressToNumber, containsAddress, numberToAddress } from '../model';
+import {
+  addressToNumber,
+  containsAddress,
+  numberToAddress,
+  readPortKey,
+  readPortTarget,
+} from '../model';
 import type {
   FirewallAction,
   Forwarding,
   Ipv4Address,
   Ipv4Cidr,
-  PortMapping,
+  PortRun,
   PublicIp,
 } from '../model';
 import type { Change, Edit, PairRow, PublicRow } from './edits';
 import type { Ledger } from './ledger';
 import { BRIDGE_PREFIX } from './names';
-import { portKey, portTarget, readPortTarget } from './pack';
+import { PortMarks } from './pack';
 
 /** A network that a tenant's device is in. */
 export interface TenantNetwork {
@@ -49,25 +55,24 @@ export function changeForwardings(
 export function changePorts(
   ledger: Ledger,
   action: FirewallAction,
-  wishes: readonly PortMapping[],
+  wishes: readonly PortRun[],
 ): Change {
   const drafts = new Map<string, PortDraft>();
   let changed = 0;
-  // Looked up once for all wishes of a device that follow each other.
-  let draft: PortDraft | undefined;
-  for (const wish of wishes) {
-    const { externalDevice } = wish;
-    if (draft?.device !== externalDevice) {
-      if (action === 'enable') refuseUnknown(ledger, externalDevice);
-      draft = drafts.get(externalDevice) ?? newDraft(ledger, externalDevice);
-      drafts.set(externalDevice, draft);
+  let asked = 0;
+  for (const { device, pairs } of wishes) {
+    if (action === 'enable') refuseUnknown(ledger, device);
+    const draft = drafts.get(device) ?? newDraft(ledger, device);
+    drafts.set(device, draft);
+    asked += pairs.length / 2;
+    for (let at = 0; at < pairs.length; at += 2) {
+      if (takePort(draft, action, pairs[at] ?? 0, pairs[at + 1] ?? 0)) changed += 1;
     }
-    if (takePort(draft, action, wish)) changed += 1;
   }
   const edits = [...drafts.values()]
     .filter(({ pairs }) => pairs.length > 0)
     .map(({ device, pairs }): Edit => ({ type: 'ports', device, ...sided(action, pairs) }));
-  return { edits, changed, unchanged: wishes.length - changed };
+  return { edits, changed, unchanged: asked - changed };
 }
 
 /** What changes among the ports of one device. */
@@ -76,28 +81,41 @@ interface PortDraft {
   readonly there: ReadonlyMap<number, number> | undefined;
   /** Key, target, key, target, … */
   readonly pairs: number[];
-  /** Key -> where in `pairs` its target is. */
-  readonly places: Map<number, number>;
+  readonly marks: PortMarks;
+  /** The same pairs by key; made when a key comes a second time. */
+  repeated: Map<number, number> | undefined;
 }
 
 function newDraft(ledger: Ledger, device: string): PortDraft {
-  return { device, there: ledger.ports.get(device), pairs: [], places: new Map() };
+  const there = ledger.ports.get(device);
+  return { device, there, pairs: [], marks: new PortMarks(), repeated: undefined };
 }
 
 /** Says whether there was anything to do. */
-function takePort(draft: PortDraft, action: FirewallAction, wish: PortMapping): boolean {
-  const { there, pairs, places } = draft;
-  const key = portKey(wish.protocol, wish.externalPort);
-  const target = portTarget(wish.internalIp, wish.internalPort);
-  const present = there?.get(key);
-  const place = places.get(key);
+function takePort(draft: PortDraft, action: FirewallAction, key: number, target: number): boolean {
+  const present = draft.there?.get(key);
   if (action === 'enable') {
-    const other = present ?? (place === undefined ? undefined : pairs[place]);
-    if (other !== undefined && other !== target) throw portTaken(wish, other);
+    const other = present ?? draftedTarget(draft, key);
+    if (other !== undefined && other !== target) throw portTaken(draft.device, key, target, other);
     if (other !== undefined) return false;
-  } else if (present !== target || place !== undefined) return false;
-  places.set(key, pairs.push(key, target) - 1);
+  } else if (present !== target || draftedTarget(draft, key) !== undefined) return false;
+  draft.marks.mark(key);
+  draft.repeated?.set(key, target);
+  draft.pairs.push(key, target);
   return true;
+}
+
+/** Where this change makes a port lead. */
+function draftedTarget(draft: PortDraft, key: number): number | undefined {
+  if (!draft.marks.has(key)) return undefined;
+  draft.repeated ??= byKey(draft.pairs);
+  return draft.repeated.get(key);
+}
+
+function byKey(pairs: readonly number[]): Map<number, number> {
+  const targets = new Map<number, number>();
+  for (let at = 0; at < pairs.length; at += 2) targets.set(pairs[at] ?? 0, pairs[at + 1] ?? 0);
+  return targets;
 }
 
 /**
@@ -196,12 +214,15 @@ function refuseTenants(wish: PublicIp, networks: readonly TenantNetwork[]): void
   });
 }
 
-function portTaken(wish: PortMapping, target: number): APIError {
-  const { protocol, externalDevice, externalPort, internalIp, internalPort } = wish;
-  const { address, port } = readPortTarget(target);
+function portTaken(device: string, key: number, wanted: number, present: number): APIError {
+  const { protocol, port } = readPortKey(key);
+  const [taken, wish] = [present, wanted].map((target) => {
+    const { address, port: inside } = readPortTarget(target);
+    return `${address}:${String(inside)}`;
+  });
   return new APIError('SNNET_FIREWALL_CONFLICT', {
-    object: { device: externalDevice, protocol, port: externalPort },
-    detail: `it leads to ${address}:${String(port)}, so not to ${internalIp}:${String(internalPort)}`,
+    object: { device, protocol, port },
+    detail: `it leads to ${String(taken)}, so not to ${String(wish)}`,
   });
 }
 

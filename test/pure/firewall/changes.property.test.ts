@@ -1,7 +1,7 @@
 /** Whatever is wished, the transaction does to the kernel's tables what the ledger says, and back. */
 import * as fc from 'fast-check';
 
-import { numberToAddress } from '#lib/model/index';
+import { numberToAddress, parsePortMappings } from '#lib/model/index';
 import type { FirewallAction, PortMapping, PublicIp } from '#lib/model/index';
 import {
   Ledger,
@@ -57,7 +57,7 @@ function newLedger(): Ledger {
 
 function plan(ledger: Ledger, [type, action, list]: Wish): Change | undefined {
   try {
-    if (type === 'ports') return changePorts(ledger, action, list);
+    if (type === 'ports') return changePorts(ledger, action, parsePortMappings(list, 'ports'));
     if (type === 'pairs') return changeForwardings(ledger, action, list);
     return changePublicIps(ledger, action, list);
   } catch {
@@ -129,7 +129,7 @@ test('after enabling, each wish stands; after disabling, none does', async () =>
       if (change === undefined) return;
       fold(ledger, change.edits);
       expect(ledger.toState().ports).toEqual(expect.arrayContaining(list));
-      fold(ledger, changePorts(ledger, 'disable', list).edits);
+      fold(ledger, plan(ledger, ['ports', 'disable', list])?.edits ?? []);
       expect(ledger.toState().ports).toEqual([]);
     }),
   );

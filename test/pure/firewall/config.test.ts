@@ -7,6 +7,8 @@ import {
   parsePortMappings,
   parsePublicIps,
 } from '#lib/model/index';
+import type { PortMapping } from '#lib/model/index';
+import { portMapping } from '#lib/ruleset/ledger';
 import { hostileValues, refusalOf } from '../helpers/refusal';
 
 const MAPPING = {
@@ -16,6 +18,17 @@ const MAPPING = {
   internalIp: '172.16.1.2',
   internalPort: 22,
 } as const;
+
+/** Parsed mappings, in words again. */
+function mappingsIn(input: unknown): PortMapping[] {
+  return parsePortMappings(input, 'op').flatMap(({ device, pairs }) =>
+    [...unpackPairs(pairs)].map(([key, target]) => portMapping(device, key, target)),
+  );
+}
+
+function* unpackPairs(pairs: readonly number[]): Generator<[number, number]> {
+  for (let at = 0; at < pairs.length; at += 2) yield [pairs[at]!, pairs[at + 1]!];
+}
 
 describe('the port that leads to a workload’s SSH', () => {
   it.each([
@@ -46,13 +59,41 @@ describe('the port that leads to a workload’s SSH', () => {
 
 describe('port mappings', () => {
   it('are one or many', () => {
-    expect(parsePortMappings(MAPPING, 'op')).toEqual([MAPPING]);
-    expect(parsePortMappings([MAPPING, MAPPING], 'op')).toEqual([MAPPING, MAPPING]);
-    expect(parsePortMappings([], 'op')).toEqual([]);
+    expect(mappingsIn(MAPPING)).toEqual([MAPPING]);
+    expect(mappingsIn([MAPPING, MAPPING])).toEqual([MAPPING, MAPPING]);
+    expect(mappingsIn([])).toEqual([]);
+  });
+
+  it('of several devices keep their order', () => {
+    const list = ['eth0', 'eth0', 'eth1', 'eth0'].map((externalDevice, index) => ({
+      ...MAPPING,
+      externalDevice,
+      externalPort: 1000 + index,
+      protocol: index === 1 ? ('udp' as const) : ('tcp' as const),
+    }));
+    expect(mappingsIn(list)).toEqual(list);
+    expect(parsePortMappings(list, 'op').map(({ device }) => device)).toEqual([
+      'eth0',
+      'eth1',
+      'eth0',
+    ]);
+  });
+
+  it('that are no plain objects are read like others', () => {
+    class Mapping {
+      readonly protocol = 'udp';
+      readonly externalDevice = 'eth0';
+      readonly externalPort = 53;
+      readonly internalIp = '::ffff:172.16.1.2';
+      readonly internalPort = 5353;
+    }
+    const inherited = Object.create(MAPPING) as object;
+    expect(mappingsIn([new Mapping()])).toEqual([{ ...new Mapping(), internalIp: '172.16.1.2' }]);
+    for (const input of [inherited, [inherited]]) refusalOf(() => parsePortMappings(input, 'op'));
   });
 
   it('take the addresses of dual-stack sockets', () => {
-    const [parsed] = parsePortMappings({ ...MAPPING, internalIp: '::ffff:172.16.1.2' }, 'op');
+    const [parsed] = mappingsIn({ ...MAPPING, internalIp: '::ffff:172.16.1.2' });
     expect(parsed?.internalIp).toBe('172.16.1.2');
   });
 

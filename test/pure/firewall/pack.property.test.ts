@@ -1,17 +1,14 @@
 /** Elements of sets and maps, as bytes and back. */
 import * as fc from 'fast-check';
 
-import { numberToAddress } from '#lib/model/index';
 import {
-  packElements,
-  packPorts,
+  numberToAddress,
   portKey,
   portTarget,
   readPortKey,
   readPortTarget,
-  unpackElements,
-  unpackPorts,
-} from '#lib/ruleset/pack';
+} from '#lib/model/index';
+import { PortMarks, packElements, packPorts, unpackElements, unpackPorts } from '#lib/ruleset/pack';
 import type { PackedType } from '#lib/ruleset/pack';
 import { checkProperty } from '../../support/property';
 
@@ -56,6 +53,19 @@ test('ports come out as they went in', async () => {
       const expected = new Map<number, number>();
       for (let at = 0; at < pairs.length; at += 2) expected.set(pairs[at]!, pairs[at + 1]!);
       expect(unpackPorts(packPorts(pairs))).toEqual(expected);
+    }),
+  );
+});
+
+test('marks are a set of keys', async () => {
+  const key = fc
+    .tuple(fc.constantFrom('tcp' as const, 'udp' as const), fc.integer({ min: 0, max: 65535 }))
+    .map(([name, number]) => portKey(name, number));
+  await checkProperty(
+    fc.property(fc.array(key), fc.array(key), (marked, asked) => {
+      const marks = new PortMarks();
+      for (const one of marked) marks.mark(one);
+      for (const one of [...asked, ...marked]) expect(marks.has(one)).toBe(marked.includes(one));
     }),
   );
 });
