@@ -19,19 +19,22 @@ export function isInPrivate(): boolean {
  * that is killed leaves nothing; without root inside a user namespace in which this user is root.
  */
 export async function runInPrivate(): Promise<number> {
+  const isRoot = process.getuid?.() === 0;
   const flags = [
     '--net',
     '--mount',
     '--pid',
     '--mount-proc',
     '--kill-child',
-    ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
+    ...(isRoot ? [] : ['--user', '--map-root-user']),
   ];
-  if (spawnSync('unshare', [...flags, 'true'], { stdio: 'ignore' }).status !== 0) {
+  const tried = spawnSync('unshare', [...flags, 'true'], { encoding: 'utf8' });
+  if (tried.status !== 0) {
+    const why = tried.error?.message ?? tried.stderr.trim();
+    // In a chroot a directory that is no mount point is as good as no root at all.
+    const remedy = isRoot ? 'run it outside of this container or chroot' : 'run it as root';
     throw new CommandFailure(
-      'the demo needs namespaces of its own (unshare ' +
-        flags.join(' ') +
-        '), and they are not permitted here: run it as root',
+      `the demo needs namespaces of its own, and they are not to be had here (${why}): ${remedy}`,
     );
   }
   const argv = [...flags, process.execPath, ...process.argv.slice(1)];
