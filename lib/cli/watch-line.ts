@@ -8,7 +8,7 @@ export interface WatchFlags extends HostFlags {
 
 /** What a watcher tells, in one line. */
 export function watchLine(event: WatchEvent): string {
-  if (event.type === 'resync') return 'notifications were lost; everything is read again';
+  if (event.type === 'resync') return 'notifications were lost; everything was read again';
   if (event.type === 'drift') {
     return `${event.link.linkName} ${event.cause} (${event.link.alias})`;
   }

@@ -16,7 +16,7 @@ export class Turns {
     this.refuseIfClosed(operation);
     const call = new Call(operation, options, this.#timeoutMs);
     try {
-      const leave = await this.#enter(call);
+      const leave = this.#gate.tryEnter() ?? (await this.#enter(call));
       try {
         call.check();
         return await body();

@@ -18,11 +18,20 @@ export class Gate {
    */
   async enter(abandoned?: Abandonment): Promise<() => void> {
     abandoned?.check();
-    if (this.#working < this.#limit) {
-      this.#working += 1;
-    } else {
-      await this.#wait(abandoned?.signal);
-    }
+    const leave = this.tryEnter();
+    if (leave !== undefined) return leave;
+    await this.#wait(abandoned?.signal);
+    return this.#wayOut();
+  }
+
+  /** Takes a place where there is one: for who would rather not wait a turn of the microtasks for it. */
+  tryEnter(): (() => void) | undefined {
+    if (this.#working === this.#limit) return undefined;
+    this.#working += 1;
+    return this.#wayOut();
+  }
+
+  #wayOut(): () => void {
     let isOut = false;
     return () => {
       if (isOut) return;

@@ -91,7 +91,7 @@ export function parsePortMappings(input: unknown, operation: string): readonly P
       });
     });
   }
-  return runs.list;
+  return Object.freeze(runs.list);
 }
 
 class PortRuns {

@@ -27,7 +27,10 @@ export interface DriftEvent {
 export type DriftCause =
   'deleted' | 'renamed' | 're-aliased' | 'detached' | 'down' | 'foreign-port';
 
-/** Notifications were lost: what was known may be out of date until the rebuild that follows. */
+/**
+ * Notifications were lost, and everything was read again: what happened meanwhile was not told one by
+ * one. Look at the topology, or audit; what happens from now on is told again.
+ */
 export interface ResyncEvent {
   readonly type: 'resync';
 }

@@ -25,6 +25,7 @@ export interface WatchedLinks {
 
 // Long enough that what comes in several notifications has come, short enough for a person.
 const PAUSE_MS = 20;
+const NOBODY: ReadonlySet<number> = new Set();
 
 /**
  * Follows what others do to links of ours. Deletions are always followed, so that the database never
@@ -43,9 +44,11 @@ export class Watcher<Extra = never> {
   // Told once for each link and cause; a change back to order clears it.
   readonly #told = new Map<number, DriftCause>();
   readonly #suspects = new Set<number>();
+  #lookedAt: ReadonlySet<number> = NOBODY;
   #timer: NodeJS.Timeout | undefined;
   #interest: Promise<unknown> = Promise.resolve();
   #stopAll: (() => Promise<void>) | undefined;
+  #hasLost = false;
   #isReadingAgain = false;
   #isClosed = false;
 
@@ -117,19 +120,27 @@ export class Watcher<Extra = never> {
   }
 
   #onLost(): void {
-    this.tell({ type: 'resync' });
-    if (this.#isReadingAgain || this.#isClosed) return;
+    if (this.#isClosed) return;
+    this.#hasLost = true;
+    if (this.#isReadingAgain) return;
     this.#isReadingAgain = true;
-    this.#host.logger.warn('link notifications were lost; reading everything again');
-    this.#readAgain()
-      .catch((error: unknown) => {
+    void this.#catchUp();
+  }
+
+  /** Until nothing was lost while it was reading: what it had read by then is out of date again. */
+  async #catchUp(): Promise<void> {
+    while (this.#hasLost) {
+      this.#hasLost = false;
+      this.#host.logger.warn('link notifications were lost; reading everything again');
+      await this.#readAgain().catch((error: unknown) => {
         if (this.#isClosed) return;
         this.#host.logger.error('the topology could not be read again', { error });
-      })
-      .finally(() => {
-        this.#isReadingAgain = false;
-        this.#healer.wake();
       });
+      // Only now: from here on whatever happens is told, and what happened before is known.
+      this.tell({ type: 'resync' });
+    }
+    this.#isReadingAgain = false;
+    this.#healer.wake();
   }
 
   #onGone({ ifindex }: LinkRow): void {
@@ -144,7 +155,13 @@ export class Watcher<Extra = never> {
   #onEvent(event: LinkEvent): void {
     if (event.type !== 'changed') return;
     const { ifindex } = event.link;
-    if (this.#driftOf(event.link)?.cause === this.#told.get(ifindex)) return;
+    const cause = this.#driftOf(event.link)?.cause;
+    if (cause === undefined) {
+      // In order for a moment: if it is not when it is looked at, that is new.
+      this.#told.delete(ifindex);
+      // What is just being read may show what was before.
+      if (!this.#lookedAt.has(ifindex)) return;
+    } else if (cause === this.#told.get(ifindex)) return;
     this.#suspects.add(ifindex);
     this.#lookSoon();
   }
@@ -160,12 +177,14 @@ export class Watcher<Extra = never> {
   async #look(): Promise<void> {
     const suspects = new Set(this.#suspects);
     this.#suspects.clear();
+    this.#lookedAt = suspects;
     try {
       const rows = await this.#host.kernel.links();
       for (const row of rows) if (suspects.has(row.ifindex)) this.#judge(row);
     } catch (error) {
       if (!this.#isClosed) this.#host.logger.warn('changed links could not be read', { error });
     } finally {
+      this.#lookedAt = NOBODY;
       this.#timer = undefined;
       // What seemed changed while the dump was on its way.
       if (this.#suspects.size > 0) this.#lookSoon();

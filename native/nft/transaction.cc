@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 
 #include "nl/batch.h"
 
@@ -82,9 +83,10 @@ class Answers {
 };
 
 void Receive(nl::Socket& socket, Answers answers, Committed& committed) {
-  std::vector<char> buffer(kReceiveAtOnce);
+  // Not filled with zeros: most answers are a few bytes.
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kReceiveAtOnce);
   for (;;) {
-    const ssize_t received = recv(socket.fd(), buffer.data(), buffer.size(), 0);
+    const ssize_t received = recv(socket.fd(), buffer.get(), kReceiveAtOnce, 0);
     if (received < 0) {
       if (errno == EINTR) continue;
       committed.failure = sys::LastError("read the kernel's answer to: nft");
@@ -92,7 +94,7 @@ void Receive(nl::Socket& socket, Answers answers, Committed& committed) {
       return;
     }
     auto remaining = static_cast<int>(received);
-    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); nlmsg_ok(header, remaining);
+    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.get()); nlmsg_ok(header, remaining);
          header = nlmsg_next(header, &remaining)) {
       if (answers.Take(header)) return;
     }

@@ -244,6 +244,11 @@ needs('real-root')('without CAP_NET_ADMIN a create says what is missing', async 
   const ns = await makeHost(box);
   const code = `
     const { openComputeNode } = require('#lib/compute-node/index');
+    require('#lib/kernel/native').loadAddon();
+    // Only now: nobody else may read what is root's.
+    process.setgroups?.([]);
+    process.setgid(65534);
+    process.setuid(65534);
     (async () => {
       const node = await openComputeNode(JSON.parse(process.argv[1]), {});
       await node.createVnic(JSON.parse(process.argv[2])).catch((error) => process.send(error.toJSON()));
@@ -251,7 +256,7 @@ needs('real-root')('without CAP_NET_ADMIN a create says what is missing', async 
     })();`;
   const { netns: _own, ...options } = optionsFor(ns);
   const result = await runChild(
-    { code: `process.setgroups?.([]); process.setgid(65534); process.setuid(65534); ${code}` },
+    { code },
     { ns, args: [JSON.stringify(options), JSON.stringify(vnicConfig())] },
   );
   expect(result.messages).toMatchObject([

@@ -2,7 +2,7 @@
 import { APIError } from '#lib/errors/index';
 import { Kernel } from '#lib/kernel/index';
 import { PACKAGE_ROOT } from '../support/child';
-import { run } from '../support/run';
+import { AS_NOBODY, run } from '../support/run';
 import { Bed, rejection } from './helpers/bed';
 
 test('a namespace that does not exist', async () => {
@@ -31,20 +31,11 @@ test('without the privilege it is refused with that word, and nothing is left', 
       await kernel.close();
       console.log(JSON.stringify({ links, bridge, set, gone, enter }));
     })();`;
-  const enter = [
-    'nsenter',
-    `--net=${bed.ns.path}`,
-    'setpriv',
-    '--bounding-set=-all',
-    '--inh-caps=-all',
-  ];
-  const { stdout } = await run(
-    [...enter, '--reuid=65534', '--clear-groups', process.execPath, '-e', code],
-    {
-      cwd: PACKAGE_ROOT,
-      timeoutMs: 60_000,
-    },
-  );
+  const enter = ['nsenter', `--net=${bed.ns.path}`, ...AS_NOBODY];
+  const { stdout } = await run([...enter, process.execPath, '-e', code], {
+    cwd: PACKAGE_ROOT,
+    timeoutMs: 60_000,
+  });
   const refusal = 'SNNET_PRIVILEGE_MISSING';
   const links = (await bed.kernel.links()).length;
   expect(JSON.parse(stdout)).toEqual({

@@ -25,6 +25,20 @@ export interface RunOptions {
 export const patience =
   process.env['SNNET_GUEST'] === undefined && process.env['SNNET_SANITIZER'] === undefined ? 1 : 4;
 
+/**
+ * Runs what follows as nobody, without any right but to read files: the project may lie where only root
+ * may look, such as in root's home.
+ */
+export const AS_NOBODY: readonly string[] = [
+  'setpriv',
+  '--reuid=65534',
+  '--regid=65534',
+  '--clear-groups',
+  '--inh-caps=-all,+dac_read_search',
+  '--ambient-caps=-all,+dac_read_search',
+  '--bounding-set=-all,+dac_read_search',
+];
+
 /** What a program inherits. The sanitizer is for node alone: in every `ip` it would cost a tenth of a second. */
 export function environmentOf(argv: readonly string[]): NodeJS.ProcessEnv {
   if (

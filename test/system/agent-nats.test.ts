@@ -12,6 +12,7 @@ import { kindOfReport, requestSubject } from '#lib/agent/nats/index';
 import { NatsLauncherTransport, parseNatsNames, setUpNats, TenantEventOutbox } from '#lib/index';
 import type { AgentReport, AgentRequest, OutboxEvent, TenantEvent } from '#lib/index';
 import type { Ipv4Address } from '#lib/model/index';
+import { ask, serve } from '../kernel/helpers/wire';
 import { takeLease } from '../kernel/helpers/workload';
 import { NatsServer } from '../support/nats';
 import { ping } from '../support/oracle';
@@ -175,17 +176,13 @@ it(
     const lease = await takeLease(bed.box, asking.ns, 'eth0');
     expect(lease).toMatchObject({ ip: '172.16.1.9', router: '172.16.1.1' });
 
-    const server = ['python3', '-m', 'http.server', '22', '--bind', '172.16.1.5'];
-    await bed.box.start(near.ns, server, { ready: /Serving/ });
-    const serves = async (address: string): Promise<boolean> => {
-      const argv = ['busybox', 'wget', '-q', '-O', '-', `http://${address}/`];
-      const { stdout } = await bed.box.exec(bed.outside, argv, { check: false });
-      return stdout.includes('Directory');
-    };
-    expect(await until(() => serves(`${CNCI_ADDRESS}:33261`), MINUTE_MS)).toBe(true);
+    await serve(bed.box, near.ns, 'tcp', ['172.16.1.5', 22]);
+    const answers = async (address: string, port: number): Promise<boolean> =>
+      !/^(silence|error)/.test(await ask(bed.outside, 'tcp', [address, port]));
+    expect(await until(() => answers(CNCI_ADDRESS, 33_261), MINUTE_MS)).toBe(true);
     await carrier.command(assignment('172.16.1.5'));
     expect(await carrier.reported('public-ip-assigned', 1)).toMatchObject([{ publicIp: PUBLIC }]);
-    expect(await until(() => serves(`${PUBLIC}:22`), MINUTE_MS)).toBe(true);
+    expect(await until(() => answers(PUBLIC, 22), MINUTE_MS)).toBe(true);
     await bed.destroyWorkload('cn2', other);
     await hasTunnels(bed, 2);
   },

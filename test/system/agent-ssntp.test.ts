@@ -5,6 +5,7 @@
 import { request } from 'node:http';
 import type { AgentReport, AgentRequest, LauncherTransport, TenantEvent } from '#lib/index';
 import type { Ipv4Address } from '#lib/model/index';
+import { ask as askServer, serve } from '../kernel/helpers/wire';
 import { takeLease } from '../kernel/helpers/workload';
 import { ping } from '../support/oracle';
 import { needs } from '../support/reasons';
@@ -143,22 +144,14 @@ it(
     expect(lease).toMatchObject({ ip: '172.16.1.9', router: '172.16.1.1' });
 
     // 33000 + 256 + 5 leads to port 22.
-    const server = ['python3', '-m', 'http.server', '22', '--bind', '172.16.1.5'];
-    await bed.box.start(near.ns, server, { ready: /Serving/ });
-    const fetch = (address: string): Promise<string> =>
-      bed.box
-        .exec(bed.outside, ['busybox', 'wget', '-q', '-O', '-', `http://${address}/`], {
-          check: false,
-        })
-        .then(({ stdout }) => stdout);
-    await until(
-      async () => (await fetch(`${CNCI_ADDRESS}:33261`)).includes('Directory'),
-      MINUTE_MS,
-    );
+    await serve(bed.box, near.ns, 'tcp', ['172.16.1.5', 22]);
+    const answers = async (address: string, port: number): Promise<boolean> =>
+      !/^(silence|error)/.test(await askServer(bed.outside, 'tcp', [address, port]));
+    expect(await until(() => answers(CNCI_ADDRESS, 33_261), MINUTE_MS)).toBe(true);
 
     await carrier.command(assignment(PUBLIC, '172.16.1.5'));
     expect(await carrier.reported('public-ip-assigned', 1)).toMatchObject([{ publicIp: PUBLIC }]);
-    await until(async () => (await fetch(`${PUBLIC}:22`)).includes('Directory'), MINUTE_MS);
+    expect(await until(() => answers(PUBLIC, 22), MINUTE_MS)).toBe(true);
     await carrier.command({
       ...assignment(PUBLIC, '172.16.1.5'),
       kind: 'release-public-ip',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NodeChild, PACKAGE_ROOT } from '../support/child';
 import { needs } from '../support/reasons';
-import { patience, run, until } from '../support/run';
+import { AS_NOBODY, patience, run, until } from '../support/run';
 import { Sandbox } from '../support/sandbox';
 import { ADDRESS, bare, CNCI_VNIC, FILE, REMOTE, stand, VNIC } from './helpers/stand';
 
@@ -142,14 +142,8 @@ needs('real-root')(
   async () => {
     await using box = await Sandbox.open();
     const { ns, env } = await stand(box);
-    const user = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
-    const argv = [
-      'nsenter',
-      `--net=${ns.path}`,
-      ...user,
-      process.execPath,
-      join(PACKAGE_ROOT, FILE),
-    ];
+    const enter = ['nsenter', `--net=${ns.path}`, ...AS_NOBODY];
+    const argv = [...enter, process.execPath, join(PACKAGE_ROOT, FILE)];
     const own = { ...env, SNNET_NETNS: '' };
     for (const mode of ['auto', 'vxlan']) {
       const { status, stderr } = await run(

@@ -116,6 +116,40 @@ test('a drift is told once, and again after it was put right', async () => {
   watcher.close();
 });
 
+test('a drift that is put right and comes back before anybody has looked is told again', async () => {
+  const { kernel, links, watcher, events } = await watching();
+  own(links);
+  const down = { ...tap, isUp: false };
+  kernel.rows = [down];
+  kernel.tell({ type: 'changed', link: down });
+  await until(() => events.length === 1, 1000);
+  kernel.tell({ type: 'changed', link: tap }, { type: 'changed', link: down });
+  await until(() => events.length === 2, 1000);
+  expect(events).toMatchObject([{ cause: 'down' }, { cause: 'down' }]);
+  watcher.close();
+});
+
+test('what is put right while it is being read counts as put right', async () => {
+  const { kernel, links, watcher, events } = await watching();
+  own(links);
+  const down = { ...tap, isUp: false };
+  kernel.rows = [down];
+  kernel.onDump = () => {
+    kernel.onDump = () => Promise.resolve();
+    kernel.rows = [tap];
+    kernel.tell({ type: 'changed', link: tap });
+    return sleep(5);
+  };
+  kernel.tell({ type: 'changed', link: down });
+  await until(() => kernel.dumps === 2, 1000);
+  await sleep(30);
+  kernel.rows = [down];
+  kernel.tell({ type: 'changed', link: down });
+  await until(() => events.length === 2, 1000);
+  expect(events).toMatchObject([{ cause: 'down' }, { cause: 'down' }]);
+  watcher.close();
+});
+
 test('a stranger on a bridge of ours is told with its subnet, once; one of ours is none', async () => {
   const { kernel, links, watcher, events } = await watching();
   const link = { ifIndex: 5, linkName: 'sbr_5', alias: 'b', mtu: 0, mac: '' };
@@ -142,17 +176,34 @@ test('a stranger on a bridge of ours is told with its subnet, once; one of ours 
   watcher.close();
 });
 
-test('lost notifications are told, and read again once at a time', async () => {
+test('what was lost is read again, and told when it is known', async () => {
   const { kernel, watcher, events, readAgain } = await watching();
-  let finish = (): void => undefined;
-  readAgain.mockImplementation(() => new Promise<void>((resolve) => (finish = resolve)));
-  kernel.tell({ type: 'resync' }, { type: 'resync' }, { type: 'resync' });
-  await until(() => events.length === 3, 1000);
-  expect(readAgain).toHaveBeenCalledTimes(1);
-  finish();
-  await sleep(1);
+  const finish: (() => void)[] = [];
+  readAgain.mockImplementation(() => new Promise<void>((resolve) => finish.push(resolve)));
   kernel.tell({ type: 'resync' });
-  expect(readAgain).toHaveBeenCalledTimes(2);
+  expect([readAgain.mock.calls.length, events]).toEqual([1, []]);
+  // What is lost while it reads may have happened after what it reads was true.
+  kernel.tell({ type: 'resync' }, { type: 'resync' });
+  expect(readAgain).toHaveBeenCalledTimes(1);
+  finish[0]?.();
+  await until(() => finish.length === 2, 1000);
+  expect(events).toEqual([{ type: 'resync' }]);
+  finish[1]?.();
+  await until(() => events.length === 2, 1000);
+  await sleep(1);
+  expect([readAgain.mock.calls.length, events]).toEqual([
+    2,
+    [{ type: 'resync' }, { type: 'resync' }],
+  ]);
+  watcher.close();
+});
+
+test('it is told even where it could not be read', async () => {
+  const { kernel, watcher, events, readAgain } = await watching();
+  readAgain.mockImplementation(() => Promise.reject(new Error('no memory')));
+  kernel.tell({ type: 'resync' });
+  await until(() => events.length === 1, 1000);
+  expect(events).toEqual([{ type: 'resync' }]);
   watcher.close();
 });
 
