@@ -10,6 +10,7 @@
 //                                                     DeathWatch <- monitor thread <- RTM_DELLINK
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -90,6 +91,7 @@ class DeletionPool {
   bool is_hasty_ = false;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
+  std::atomic<size_t> links_at_last_dump_ = 0;
 };
 
 }  // namespace snnet::exec

@@ -17,7 +17,7 @@ constexpr int kAttempts = 20;
 
 enum class Outcome { kComplete, kInterrupted };
 
-sys::Result<Outcome> DumpOnce(Socket& socket, Message& message,
+sys::Result<Outcome> ReadOnce(Socket& socket, Message& message,
                               const std::function<void(nlmsghdr*)>& on_row) {
   nlmsghdr* request = message.header();
   request->nlmsg_flags |= NLM_F_DUMP;
@@ -65,11 +65,17 @@ sys::Status Dump(Socket& socket, const std::function<Message()>& request,
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     on_restart();
     Message message = request();
-    auto outcome = DumpOnce(socket, message, on_row);
+    auto outcome = ReadOnce(socket, message, on_row);
     if (!outcome) return outcome.error();
     if (*outcome == Outcome::kComplete) return sys::Ok();
   }
   return sys::Error{EINTR, request().text()};
+}
+
+sys::Status DumpOnce(Socket& socket, Message message,
+                     const std::function<void(nlmsghdr*)>& on_row) {
+  auto outcome = ReadOnce(socket, message, on_row);
+  return outcome ? sys::Ok() : sys::Status(outcome.error());
 }
 
 }  // namespace snnet::nl

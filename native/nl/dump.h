@@ -16,4 +16,7 @@ sys::Status Dump(Socket& socket, const std::function<Message()>& request,
                  const std::function<void()>& on_restart,
                  const std::function<void(nlmsghdr*)>& on_row);
 
+// One dump, interrupted or not: each row was true, but what is not among them may be there too.
+sys::Status DumpOnce(Socket& socket, Message message, const std::function<void(nlmsghdr*)>& on_row);
+
 }  // namespace snnet::nl
