@@ -1,10 +1,10 @@
 /** Real nats-servers with JetStream, on loopback, each in a directory of its own that goes with it. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { patience } from './run';
+import { patience, until } from './run';
 import { Tool } from './tool';
 
 const LOOPBACK = [127, 0, 0, 1].join('.');
@@ -87,9 +87,12 @@ export class NatsServer implements AsyncDisposable {
     await this.stop();
   }
 
-  /** Stops answering, with all connections open. */
-  freeze(): void {
-    process.kill(this.#tool?.pid as number, 'SIGSTOP');
+  /** Stops answering, with all connections open: after the signal a busy thread may still answer for a while. */
+  async freeze(): Promise<void> {
+    const pid = this.#tool?.pid as number;
+    process.kill(pid, 'SIGSTOP');
+    const isFrozen = (): boolean => statesOfThreads(pid).every((state) => state === 'T');
+    if (!(await until(isFrozen, 5000))) throw new Error(`nats-server ${pid} does not stop`);
   }
 
   thaw(): void {
@@ -155,5 +158,14 @@ function listen(): Promise<Server> {
     const server = createServer();
     server.once('error', reject);
     server.listen(0, LOOPBACK, () => resolve(server));
+  });
+}
+
+/** The letter that the kernel gives each thread of a process (proc(5)). */
+function statesOfThreads(pid: number): readonly string[] {
+  return readdirSync(`/proc/${pid}/task`).map((tid) => {
+    const [, state = ''] =
+      /\) (\S) /.exec(readFileSync(`/proc/${pid}/task/${tid}/stat`, 'utf8')) ?? [];
+    return state;
   });
 }

@@ -143,7 +143,7 @@ nats('a server that stops answering is left, and found again', async () => {
   await setUp(servers);
   await using launcher = new Publisher({ servers, timeoutMs: 500 });
   await launcher.sendAll('added 1');
-  server.freeze();
+  await server.freeze();
   await expect(launcher.sendAll('added 2')).rejects.toMatchObject({
     code: 'SNNET_NATS_UNREACHABLE',
     operation: 'send',
