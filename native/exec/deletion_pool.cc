@@ -20,11 +20,11 @@ namespace {
 constexpr size_t kLookUpsAtOnce = 8;
 // Looking is free: an answer that got lost is asked for again.
 constexpr int kLookUpAttempts = 3;
-// From so many on, where they are at least a quarter of all links, they are read in one dump. Asked
+// From so many on, where they are at least a sixth of all links, they are read in one dump. Asked
 // for by itself, a link that is new has its carrier settled first (net/core/rtnetlink.c,
 // rtnl_getlink, Linux 6.8 and later), which takes ten times as long as telling of it.
 constexpr size_t kDumpFrom = 32;
-constexpr size_t kDumpShare = 4;
+constexpr size_t kDumpShare = 6;
 constexpr auto kQuiet = std::chrono::milliseconds(3);
 constexpr auto kLongestWait = std::chrono::milliseconds(50);
 
@@ -130,7 +130,7 @@ bool DeletionPool::IsOneLink(const Commit& commit) {
 sys::Status DeletionPool::Submit(DeletionJob job, Start start) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return sys::Error{ECANCELED, "ip link delete"};
-  const bool is_needed = start == Start::kIfNeeded && idle_ <= queue_.size();
+  const bool is_needed = start == Start::kIfNeeded && idle_ == 0;
   if (is_needed && threads_.size() < options_.max_senders) {
     auto started = StartSender();
     if (!started && threads_.empty()) return started;
@@ -142,7 +142,7 @@ sys::Status DeletionPool::Submit(DeletionJob job, Start start) {
 
 bool DeletionPool::HasIdleSender() {
   const std::lock_guard lock(mutex_);
-  return idle_ > queue_.size();
+  return idle_ > 0;
 }
 
 sys::Status DeletionPool::StartSender() {
@@ -183,11 +183,13 @@ void DeletionPool::Loop(nl::Socket& socket) {
   PrepareThread(options_.name);
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-    --idle_;
-    if (options_.quiet != nullptr) WaitForQuiet(lock);
+    wake_.wait(lock, [this] { return queue_.empty() ? stopping_ : !has_turn_; });
     if (queue_.empty()) return;
+    --idle_;
+    has_turn_ = true;
+    if (options_.quiet != nullptr) WaitForQuiet(lock);
     std::vector<DeletionJob> jobs = Take();
+    if (stopping_) wake_.notify_all();
     lock.unlock();
     Run(socket, std::move(jobs));
     lock.lock();
@@ -220,9 +222,14 @@ std::vector<DeletionJob> DeletionPool::Take() {
 void DeletionPool::Run(nl::Socket& socket, std::vector<DeletionJob> jobs) {
   Commit commit;
   commit.reserve(jobs.size());
+  const auto unanswered = std::make_shared<std::atomic<size_t>>(jobs.size());
   for (DeletionJob& job : jobs) {
     auto waiter = std::make_shared<DeathWatch::Waiter>();
-    waiter->answer = job.answered;
+    waiter->answer = [this, unanswered,
+                      answered = std::move(job.answered)](const DeletionResult& result) {
+      answered(result);
+      if (--*unanswered == 0) EndTurn();
+    };
     commit.push_back({std::move(job), std::move(waiter), {}, {}});
   }
   Verify(socket, commit);
@@ -230,6 +237,15 @@ void DeletionPool::Run(nl::Socket& socket, std::vector<DeletionJob> jobs) {
   for (Member& member : commit) {
     if (auto late = watch_.Finish(member.waiter)) member.job.failed_late(*late);
   }
+}
+
+// All are answered: the kernel's lock is given back, or will be at once.
+void DeletionPool::EndTurn() {
+  {
+    const std::lock_guard lock(mutex_);
+    has_turn_ = false;
+  }
+  wake_.notify_one();
 }
 
 // Looks at every link before anything is changed: an index may have gone to a stranger.

@@ -3,7 +3,9 @@
 // Deleting a link costs 12 to 36 ms of waiting in the kernel, for a whole group of links as much as
 // for one. So everything that waits to be deleted at that moment is collected, verified, moved to a
 // fresh group and deleted by one message, on threads that do nothing else; callers are answered
-// when the kernel announces their links gone, 0.3 to 0.7 ms after the send.
+// when the kernel announces their links gone, 0.3 to 0.7 ms after the send. So long the kernel's
+// lock is held, and what comes meanwhile waits to go together; then the next sender has its turn,
+// while the one before waits outside the lock.
 //
 //   Submit -> queue -> [a sender takes all] -> verify by index -> regroup, retire, delete group
 //                                              (one link alone is deleted by its index)
@@ -76,6 +78,7 @@ class DeletionPool {
   void WaitForQuiet(std::unique_lock<std::mutex>& lock);
   std::vector<DeletionJob> Take();
   void Run(nl::Socket& socket, std::vector<DeletionJob> jobs);
+  void EndTurn();
   void Verify(nl::Socket& socket, Commit& commit);
   void Send(nl::Socket& socket, Commit& commit);
   static bool IsOneLink(const Commit& commit);
@@ -88,6 +91,8 @@ class DeletionPool {
   std::condition_variable wake_;
   std::deque<DeletionJob> queue_;
   size_t idle_ = 0;  // senders that wait for work, or are about to
+  // A sender has the kernel's lock, or waits for it: another would only wait too, and with less.
+  bool has_turn_ = false;
   bool is_hasty_ = false;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
