@@ -1,17 +1,18 @@
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { addAgentCommand } from './agent-command';
+import type * as AgentCommand from './agent-command';
 import { agentWords } from './agent-words';
-import { addCnciCommands } from './cnci-commands';
-import { addCniCommands } from './cni-commands';
-import { addDemoCommand } from './demo';
-import { addDockerCommand } from './docker-command';
-import { addDoctorCommand } from './doctor-command';
+import type * as CnciCommands from './cnci-commands';
+import type * as CniCommands from './cni-commands';
+import type * as Demo from './demo';
+import type * as DockerCommand from './docker-command';
+import type * as DoctorCommand from './doctor-command';
 import { EXIT, explain, SilentFailure } from './failure';
-import { addFirewallCommands } from './firewall-commands';
-import { addNodeCommands } from './node-commands';
-import { addTopologyCommand } from './topology-command';
+import type * as FirewallCommands from './firewall-commands';
+import type * as NodeCommands from './node-commands';
+import type * as TopologyCommand from './topology-command';
 
 const AFTERWORD = `
 Options can come from the environment: SNNET_ID, SNNET_MODE, SNNET_COMPUTE_NET, SNNET_NETNS, …
@@ -19,21 +20,47 @@ Options can come from the environment: SNNET_ID, SNNET_MODE, SNNET_COMPUTE_NET, 
 
 Status: 0 done, 1 failed and nothing left behind, 2 usage or bad input, 3 to be repaired by hand.`;
 
+type AddCommand = (program: Command) => void;
+
+const load = createRequire(__filename);
+
+/** Each command loads what it needs and no other's: a quarter of a daemon's restart is loading. */
+const COMMANDS: Readonly<Record<string, () => AddCommand>> = {
+  node: () => (load('./node-commands') as typeof NodeCommands).addNodeCommands,
+  cnci: () => (load('./cnci-commands') as typeof CnciCommands).addCnciCommands,
+  firewall: () => (load('./firewall-commands') as typeof FirewallCommands).addFirewallCommands,
+  cni: () => (load('./cni-commands') as typeof CniCommands).addCniCommands,
+  topology: () => (load('./topology-command') as typeof TopologyCommand).addTopologyCommand,
+  doctor: () => (load('./doctor-command') as typeof DoctorCommand).addDoctorCommand,
+  'docker-plugin': () => (load('./docker-command') as typeof DockerCommand).addDockerCommand,
+  agent: () => (load('./agent-command') as typeof AgentCommand).addAgentCommand,
+  demo: () => (load('./demo') as typeof Demo).addDemoCommand,
+};
+
 /** Runs one command line; resolves with the status for the shell and never rejects. */
 export async function runCli(words: readonly string[]): Promise<number> {
   dropEmptyVariables();
   const json = words.includes('--json');
   try {
-    await buildProgram(json).parseAsync(agentWords(words), { from: 'user' });
+    const program = buildProgram(json);
+    for (const loadOne of commandsFor(words)) loadOne()(program);
+    await program.parseAsync(agentWords(words), { from: 'user' });
     return EXIT.done;
   } catch (error) {
     return report(error, json);
   }
 }
 
-/** All commands. Commander's own complaints go to stderr as text, or are left to {@link runCli}. */
+/** The command that is asked for; all of them for help, and for what is none. */
+function commandsFor(words: readonly string[]): readonly (() => AddCommand)[] {
+  const asked = words.find((word) => !word.startsWith('-')) ?? '';
+  const found = Object.hasOwn(COMMANDS, asked) ? COMMANDS[asked] : undefined;
+  return found === undefined ? Object.values(COMMANDS) : [found];
+}
+
+/** The program without its commands. Commander's own complaints go to stderr as text, or are left to {@link runCli}. */
 function buildProgram(json: boolean): Command {
-  const program = new Command('snnet')
+  return new Command('snnet')
     .description('Tenant overlay networking for Linux, spoken straight to the kernel')
     .version(packageVersion())
     .option('--json', 'print results and errors as JSON')
@@ -45,16 +72,6 @@ function buildProgram(json: boolean): Command {
       },
     })
     .addHelpText('after', AFTERWORD);
-  addNodeCommands(program);
-  addCnciCommands(program);
-  addFirewallCommands(program);
-  addCniCommands(program);
-  addTopologyCommand(program);
-  addDoctorCommand(program);
-  addDockerCommand(program);
-  addAgentCommand(program);
-  addDemoCommand(program);
-  return program;
 }
 
 function report(error: unknown, json: boolean): number {

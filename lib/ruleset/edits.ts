@@ -1,5 +1,6 @@
 import type { NftCommand } from '../plan';
 import type { Ledger } from './ledger';
+import { packPorts } from './pack';
 import { ACCEPT, addElements, addPorts, deleteElements, deletePorts } from './sets';
 import type { Transaction } from './sets';
 
@@ -34,15 +35,20 @@ export interface Change {
 
 /** The edits as one transaction, with what takes it back. */
 export function toTransaction(edits: readonly Edit[]): Transaction {
+  const parts = edits.map(toPart);
   return {
-    commands: edits.flatMap(commandsOf),
-    before: takeBack(edits).flatMap(commandsOf),
+    commands: parts.flatMap(({ commands }) => commands),
+    before: parts.reverse().flatMap(({ before }) => before),
   };
 }
 
 /** The edits that undo these. */
 export function takeBack(edits: readonly Edit[]): readonly Edit[] {
-  return edits.map((edit) => ({ ...edit, put: edit.drop, drop: edit.put }) as Edit).reverse();
+  return edits.map(invert).reverse();
+}
+
+function invert<T extends Edit>(edit: T): T {
+  return { ...edit, put: edit.drop, drop: edit.put };
 }
 
 /** Does to the ledger what the transaction does to the kernel. */
@@ -51,10 +57,21 @@ export function fold(ledger: Ledger, edits: readonly Edit[]): void {
 }
 
 // What goes, goes first: a key may come back with another target in the same transaction.
-function commandsOf(edit: Edit): NftCommand[] {
+function toPart(edit: Edit): Transaction {
+  if (edit.type !== 'ports')
+    return { commands: commandsOf(edit), before: commandsOf(invert(edit)) };
+  const { device } = edit;
+  // There may be tens of thousands: both ways have the same bytes.
+  const put = packPorts(edit.put);
+  const drop = packPorts(edit.drop);
+  return {
+    commands: [...deletePorts(device, drop), ...addPorts(device, put)],
+    before: [...deletePorts(device, put), ...addPorts(device, drop)],
+  };
+}
+
+function commandsOf(edit: Exclude<Edit, { readonly type: 'ports' }>): NftCommand[] {
   switch (edit.type) {
-    case 'ports':
-      return [...deletePorts(edit.device, edit.drop), ...addPorts(edit.device, edit.put)];
     case 'pairs': {
       const rows = (pairs: readonly PairRow[]): [string, string][] =>
         pairs.map(([external, inside]) => [inside, external]);

@@ -91,20 +91,17 @@ function placeOf(key: number): number {
   return (key & 0xffff) + (key >>> 16 === UDP ? 0x1_0000 : 0);
 }
 
-const PORT_KEY_BYTES = 8;
 const PORT_BYTES = 16;
 
-/** Packs key, target, key, target, … for a map of ports; `keysOnly` for their deletion. */
-export function packPorts(pairs: readonly number[], keysOnly = false): Uint8Array {
-  const size = keysOnly ? PORT_KEY_BYTES : PORT_BYTES;
-  const packed = new Uint8Array((pairs.length / 2) * size);
+/** Packs key, target, key, target, … for a map of ports. */
+export function packPorts(pairs: readonly number[]): Uint8Array {
+  const packed = new Uint8Array((pairs.length / 2) * PORT_BYTES);
   const view = new DataView(packed.buffer);
-  for (let index = 0, offset = 0; index < pairs.length; index += 2, offset += size) {
+  for (let index = 0, offset = 0; index < pairs.length; index += 2, offset += PORT_BYTES) {
     const key = pairs[index] ?? 0;
+    const target = pairs[index + 1] ?? 0;
     view.setUint8(offset, key >>> 16);
     view.setUint16(offset + 4, key & 0xffff);
-    if (keysOnly) continue;
-    const target = pairs[index + 1] ?? 0;
     view.setUint32(offset + 8, Math.floor(target / 0x1_0000));
     view.setUint16(offset + 12, target % 0x1_0000);
   }

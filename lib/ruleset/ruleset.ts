@@ -22,6 +22,7 @@ import {
 import type { Words } from './expressions';
 import type { Ledger } from './ledger';
 import { BRIDGE_PREFIX, CHAIN, FAMILY, SET, TABLE, arrivalOf, portsOf } from './names';
+import { packPorts } from './pack';
 import { ACCEPT, addElements, addPorts, declarePorts, declareSet } from './sets';
 
 const HERE = { family: FAMILY, table: TABLE } as const;
@@ -313,6 +314,8 @@ function elementsOf(ledger: Ledger, devices: readonly string[]): NftCommand[] {
     ),
     ...addElements('published', published),
     ...addElements('sources', sources),
-    ...[...ledger.ports].flatMap(([device, ports]) => addPorts(device, [...ports].flat())),
+    ...[...ledger.ports].flatMap(([device, ports]) =>
+      addPorts(device, packPorts([...ports].flat())),
+    ),
   ];
 }

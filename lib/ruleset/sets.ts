@@ -1,6 +1,6 @@
 import type { NftCommand, NftElementsCommand, NftSetCommand, NftVerdict } from '../plan';
 import { FAMILY, SET, TABLE, portsOf } from './names';
-import { bytesOf, packElements, packPorts } from './pack';
+import { bytesOf, packElements } from './pack';
 import type { Field, PackedType } from './pack';
 
 const HERE = { family: FAMILY, table: TABLE } as const;
@@ -87,31 +87,31 @@ export function deleteElements(name: keyof typeof SET, rows: Rows): NftElementsC
   ];
 }
 
-/** @param pairs - Key, target, key, target, … */
-export function addPorts(device: string, pairs: readonly number[]): NftElementsCommand[] {
-  if (pairs.length === 0) return [];
-  return [
-    {
-      op: 'elements.add',
-      ...HERE,
-      set: portsOf(device),
-      keyBytes: bytesOf(PORT_LAYOUT.key),
-      dataBytes: bytesOf(PORT_LAYOUT.data),
-      packed: packPorts(pairs),
-    },
-  ];
+/** @param packed - As `packPorts` gives it. */
+export function addPorts(device: string, packed: Uint8Array): NftElementsCommand[] {
+  return portElements('elements.add', device, packed);
 }
 
-export function deletePorts(device: string, pairs: readonly number[]): NftElementsCommand[] {
-  if (pairs.length === 0) return [];
+/** @param packed - As `packPorts` gives it: where a key leads is passed over. */
+export function deletePorts(device: string, packed: Uint8Array): NftElementsCommand[] {
+  return portElements('elements.delete', device, packed);
+}
+
+function portElements(
+  op: NftElementsCommand['op'],
+  device: string,
+  packed: Uint8Array,
+): NftElementsCommand[] {
+  if (packed.length === 0) return [];
+  const { key, data } = PORT_LAYOUT;
   return [
     {
-      op: 'elements.delete',
+      op,
       ...HERE,
       set: portsOf(device),
-      keyBytes: bytesOf(PORT_LAYOUT.key),
-      dataBytes: 0,
-      packed: packPorts(pairs, true),
+      keyBytes: bytesOf(key),
+      dataBytes: bytesOf(data),
+      packed,
     },
   ];
 }
