@@ -11,10 +11,8 @@ import { agree } from './agree';
 import * as nodes from './model-node';
 import type { Call, Harm, Sequence, Slot, Turn } from './model-node';
 import type { Outcome } from './model-run';
-import { wordsFor } from './model-strangers';
+import { OF_STRANGERS, wordsFor } from './model-strangers';
 
-/** What was ours, and strangers changed so that nobody can know. */
-const OF_STRANGERS = /^f\d/;
 const MOST_REPAIRS = 3;
 
 /** What calls that ran at the same time did to each VNIC, by its name in the model. */

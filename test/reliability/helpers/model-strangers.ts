@@ -13,6 +13,9 @@ export interface Targets {
   readonly elsewhere: string;
 }
 
+/** How strangers' links are called, by whatever name they go later. */
+export const OF_STRANGERS = /^f\d/;
+
 export function wordsFor(
   op: Harm['op'],
   { link = 'none', alias, bridge = 'none', scope, name, elsewhere }: Targets,
@@ -21,7 +24,7 @@ export function wordsFor(
     case 'delete':
       return [['delete', link]];
     case 'rename':
-      return [['set', link, 'name', `r${name}`]];
+      return [['set', link, 'name', OF_STRANGERS.test(link) ? name : `r${name}`]];
     case 're-alias':
       return [['set', link, 'alias', 'mine']];
     case 'down':
