@@ -100,10 +100,12 @@ export function packPorts(pairs: readonly number[]): Uint8Array {
   for (let index = 0, offset = 0; index < pairs.length; index += 2, offset += PORT_BYTES) {
     const key = pairs[index] ?? 0;
     const target = pairs[index + 1] ?? 0;
+    const address = Math.floor(target / 0x1_0000);
     view.setUint8(offset, key >>> 16);
     view.setUint16(offset + 4, key & 0xffff);
-    view.setUint32(offset + 8, Math.floor(target / 0x1_0000));
-    view.setUint16(offset + 12, target % 0x1_0000);
+    view.setUint32(offset + 8, address);
+    // Not `%`, which takes ten times as long for what does not fit into 32 bits.
+    view.setUint16(offset + 12, target - address * 0x1_0000);
   }
   return packed;
 }
