@@ -29,12 +29,10 @@ export async function applyChange(
 ): Promise<FirewallReport> {
   const { kernel, table, operation } = changing;
   if (edits.length === 0) return report(changed, unchanged, 0);
-  const running = table.run(operation, stepsFor(edits, surroundings), edits);
-  // Asked right behind it, and answered in that order: what there was after the change.
-  const known = hasFlows(kernel);
-  await running;
+  const flows = await table.run(operation, stepsFor(edits, surroundings), edits);
   try {
-    const ended = (await known) ? await endFlows(changing, edits, surroundings) : 0;
+    // Where nobody tells how many there are, they are looked at.
+    const ended = flows === 0 ? 0 : await endFlows(changing, edits, surroundings);
     return report(changed, unchanged, ended);
   } catch (error) {
     const back = takeBack(edits);

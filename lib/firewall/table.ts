@@ -1,5 +1,5 @@
 import { APIError, KernelError } from '../errors';
-import type { Kernel } from '../kernel';
+import type { Kernel, RunResult } from '../kernel';
 import { makePlan } from '../plan';
 import type { NftCommand, NftStep, Plan, Step } from '../plan';
 import {
@@ -120,29 +120,39 @@ export class FirewallTable {
     return true;
   }
 
-  /** Runs a plan that does these edits among other things. */
-  async run(operation: string, steps: readonly Step[], edits: readonly Edit[]): Promise<void> {
-    if (steps.length === 0) return;
+  /**
+   * Runs a plan that does these edits among other things.
+   *
+   * @returns How many flows connection tracking knows then, where it tells.
+   */
+  async run(
+    operation: string,
+    steps: readonly Step[],
+    edits: readonly Edit[],
+  ): Promise<number | undefined> {
+    if (steps.length === 0) return undefined;
     const plan = makePlan(operation, steps);
     const running = this.#kernel.run(plan);
     // While the kernel works: changes take turns, so nobody looks before it has answered.
     fold(this.#ledger, edits);
+    let result: RunResult;
     try {
-      await running;
+      result = await running;
     } catch (error) {
       fold(this.#ledger, takeBack(edits));
-      await this.#runOnMended(operation, plan, error);
+      result = await this.#runOnMended(operation, plan, error);
       fold(this.#ledger, edits);
     }
     // Ours counts one; if there was another in between, the next change finds out.
     if (edits.length > 0) this.#generation += 1;
+    return result.flows;
   }
 
   /** Between the look and the change somebody may have taken what it was built on. */
-  async #runOnMended(operation: string, plan: Plan, error: unknown): Promise<void> {
+  async #runOnMended(operation: string, plan: Plan, error: unknown): Promise<RunResult> {
     if (this.#ownership === 'owned' || !(error instanceof APIError)) throw error;
     if (!(await this.mend(operation))) throw error;
-    await this.#kernel.run(plan);
+    return await this.#kernel.run(plan);
   }
 
   /** What removes the table, if it is there and ours; its inverse puts it back. */

@@ -1,5 +1,3 @@
-import { isUint8Array } from 'node:util/types';
-
 import { APIError, FatalError, KernelError } from '../errors';
 import type { APIErrorCode } from '../errors';
 import { describePlan, describeStep } from '../plan';
@@ -34,6 +32,7 @@ import type {
   NftTableState,
 } from './nft-rows';
 import { Processes } from './processes';
+import { separateBytes } from './request';
 import type { AddressRow, LinkRow, NeighbourRow, RouteRow } from './rows';
 
 export interface KernelOptions {
@@ -52,6 +51,8 @@ export interface RunResult {
   readonly tolerated: readonly number[];
   /** Links to be deleted that were gone already, by interface index. */
   readonly absent: readonly number[];
+  /** Flows that connection tracking knew when a plan with a transaction was done, where it tells. */
+  readonly flows?: number;
 }
 
 /** Reads a dump while it comes. */
@@ -125,7 +126,8 @@ export class Kernel {
     const fds = new Map(
       Object.entries(reply.fds).map(([step, queues]) => [Number(step), queues] as const),
     );
-    return { fds, tolerated: reply.tolerated, absent: reply.absent };
+    const { tolerated, absent, flows } = reply;
+    return { fds, tolerated, absent, ...(flows && { flows: Number(flows) }) };
   }
 
   /** @param reader - Gets the rows as they come, while the kernel goes on. */
@@ -282,20 +284,6 @@ export class Kernel {
   #tell(events: readonly LinkEvent[]): void {
     for (const { listener } of this.#listeners) listener(events);
   }
-}
-
-/** Bytes cross by themselves; the text has their numbers in their places. */
-function separateBytes(request: object): [text: string, buffers: Uint8Array[]] {
-  const numbers = new Map<Uint8Array, number>();
-  const text = JSON.stringify(request, function (this: object, name, value: unknown) {
-    // As it stands there: `value` is what a Buffer makes of itself for JSON.
-    const field = (this as Record<string, unknown>)[name];
-    if (!isUint8Array(field)) return value;
-    const number = numbers.get(field) ?? numbers.size;
-    numbers.set(field, number);
-    return number;
-  });
-  return [text, [...numbers.keys()]];
 }
 
 function isRefusal(reply: object): reply is Refusal {

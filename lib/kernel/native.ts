@@ -32,6 +32,8 @@ export interface NativeReply {
   /** Of the links that the rollback wanted deleted. */
   readonly rollbackFailure?: NativeError;
   readonly absent: readonly number[];
+  /** After a transaction. */
+  readonly flows?: string;
 }
 export interface Refusal {
   readonly error: NativeError;

@@ -28,6 +28,12 @@ void DieIf(const std::optional<Fault>& fault, Fault::Kind kind, size_t step) {
   if (fault && fault->kind == kind && fault->step == step) kill(getpid(), SIGKILL);
 }
 
+constexpr const char* kFlowCount = "net/netfilter/nf_conntrack_count";
+
+bool IsTransaction(const PlanStep& planned) {
+  return std::holds_alternative<Transaction>(planned.step.action);
+}
+
 // How far a fault that kills lets the segment [first, end) go.
 size_t EndBeforeDeath(const std::optional<Fault>& fault, size_t first, size_t end) {
   const bool dies =
@@ -115,7 +121,11 @@ RunOutcome PlanRunner::Run(const Plan& plan) {
     next = cut;
     DieIf(plan.fault, Fault::Kind::kKillAfter, next - 1);
   }
-  if (progress.outcome.failure) RollBack(plan, progress.outcome);
+  if (progress.outcome.failure) {
+    RollBack(plan, progress.outcome);
+  } else if (std::ranges::any_of(plan.steps, IsTransaction)) {
+    if (auto count = sys::ReadSysctl(kFlowCount)) progress.outcome.flows = std::move(*count);
+  }
   return std::move(progress.outcome);
 }
 

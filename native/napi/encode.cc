@@ -156,6 +156,7 @@ Napi::Object EncodeReply(Napi::Env env, const exec::PlanReply& reply) {
     object.Set("rollbackFailure", EncodeError(env, *reply.rollback.failure));
   }
   object.Set("absent", NumberArray(env, reply.deletion.absent));
+  if (outcome.flows) object.Set("flows", *outcome.flows);
   return object;
 }
 
