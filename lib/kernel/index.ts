@@ -16,6 +16,7 @@ export type {
   NftTableRow,
   NftTableState,
 } from './nft-rows';
+export { releaseMemory } from './memory';
 export { probe } from './probe';
 export type { Capabilities, ProbedKind } from './probe';
 export type { NftCapabilities } from './probe-nft';

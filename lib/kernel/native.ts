@@ -119,6 +119,8 @@ interface Addon {
   ): { readonly pid: number; readonly uid: number; readonly gid: number } | Refusal;
   sendToUnixSocket(address: string, text: string): Refusal | Record<string, never>;
   lockFile(fd: number): Refusal | Record<string, never>;
+  /** Gives back to the kernel what the C library holds of memory that is free. */
+  releaseMemory(): void;
 }
 
 let loaded: Addon | undefined;

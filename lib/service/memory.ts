@@ -1,6 +1,8 @@
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
+import { releaseMemory } from '../kernel';
+
 /** What may pile up before it is worth a pause of some ten milliseconds. */
 const ROOM = 4 * 2 ** 20;
 /** The space for what is short-lived would grow to four times as much, and is never given back. */
@@ -33,9 +35,11 @@ export function keepHeapSmall(): () => void {
   return () => {
     begin();
     const { heapUsed } = process.memoryUsage();
-    if (heapUsed - left < ROOM) return;
-    collect();
-    left = process.memoryUsage().heapUsed;
+    if (heapUsed - left >= ROOM) {
+      collect();
+      left = process.memoryUsage().heapUsed;
+    }
+    releaseMemory();
   };
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "napi/service_calls.h"
 
+#include <malloc.h>
+
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -63,12 +65,21 @@ Napi::Value LockFile(const Napi::CallbackInfo& info) {
   return EncodeStatus(info.Env(), sys::LockFile(*fd));
 }
 
+// What the C library keeps of memory that was given back: it does not know that nobody will come.
+Napi::Value ReleaseMemory(const Napi::CallbackInfo& info) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 void DefineServiceCalls(Napi::Env env, Napi::Object exports) {
   exports.Set("peerCredentials", Napi::Function::New<PeerCredentials>(env, "peerCredentials"));
   exports.Set("sendToUnixSocket", Napi::Function::New<SendToUnixSocket>(env, "sendToUnixSocket"));
   exports.Set("lockFile", Napi::Function::New<LockFile>(env, "lockFile"));
+  exports.Set("releaseMemory", Napi::Function::New<ReleaseMemory>(env, "releaseMemory"));
 }
 
 }  // namespace snnet::napi
