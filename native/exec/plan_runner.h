@@ -39,8 +39,8 @@ struct RunOutcome {
   DeleteLinks rollback;
   // Handles of rules that a step added, by step.
   std::map<size_t, nft::Handles> handles;
-  // How many flows connection tracking knew when all was done. Of plans with a transaction: flows may
-  // go by what was, and to ask for it separately would take another hop to this thread.
+  // How many flows connection tracking knew when all was done. Of plans with a transaction: flows
+  // may go by what was, and to ask for it separately would take another hop to this thread.
   std::optional<std::string> flows;
   // Inverses that did not hold.
   std::vector<StepFailure> left;
