@@ -58,6 +58,8 @@ export interface NftSetRow extends InTable {
   /** Of a map to values. */
   readonly data?: readonly (NftType | 'other')[];
   readonly flags: readonly 'constant'[];
+  /** The most elements it may have, where its maker said. */
+  readonly size?: number;
   readonly keyBytes: number;
   readonly dataBytes: number;
   /** As in `NftElementsCommand`; in the order of the kernel, which is none. */

@@ -74,8 +74,9 @@ function baseWords(base: NftBase | undefined): string {
 function setWords(command: NftSetCommand, where: string): string {
   const data = command.data === undefined ? '' : ` : ${command.data.join(' . ')}`;
   const flags = command.flags === undefined ? '' : ` flags ${command.flags.join(', ')};`;
+  const size = command.size === undefined ? '' : ` size ${String(command.size)};`;
   const kind = command.data === undefined ? 'set' : 'map';
-  return `${kind} ${where} ${command.set} { type ${command.key.join(' . ')}${data};${flags} }`;
+  return `${kind} ${where} ${command.set} { type ${command.key.join(' . ')}${data};${flags}${size} }`;
 }
 
 function elementWords(command: NftElementsCommand): string {

@@ -74,6 +74,12 @@ export interface NftSetCommand extends InTable {
   readonly data?: readonly NftType[];
   /** `constant`: its elements come in the same transaction, or never. */
   readonly flags?: readonly 'constant'[];
+  /**
+   * The most elements it may have, 1 to 1,048,576. The kernel then makes its hash table once and for all
+   * (`nft_hash` instead of `nft_rhash`, nft_set_hash.c): eight bytes a bucket, 4/3 buckets an element,
+   * rounded up to a power of two.
+   */
+  readonly size?: number;
 }
 
 /** What a rule or a verdict map decides. */

@@ -10,6 +10,7 @@ interface Layout {
   readonly key: readonly PackedType[];
   /** Of a map. */
   readonly data?: readonly PackedType[] | 'verdict';
+  readonly size?: number;
 }
 
 export const LAYOUT: Readonly<Record<keyof typeof SET, Layout>> = {
@@ -21,9 +22,15 @@ export const LAYOUT: Readonly<Record<keyof typeof SET, Layout>> = {
   sources: { key: ['ipv4_addr', 'ifname'], data: ['ipv4_addr'] },
 };
 
+/**
+ * A map that is told how large it may become is a hash table made once and for all, 2 MiB here: to add
+ * thousands to one that grows takes twice as long. There are 131,070 ports, tcp's and udp's; what goes
+ * in a transaction counts until it is done, and the buckets are enough for this many.
+ */
 export const PORT_LAYOUT = {
   key: ['inet_proto', 'inet_service'],
   data: ['ipv4_addr', 'inet_service'],
+  size: 196_608,
 } as const satisfies Layout;
 
 export function declareSet(name: keyof typeof SET): NftSetCommand {
@@ -34,13 +41,14 @@ export function declarePorts(device: string): NftSetCommand {
   return declare(portsOf(device), PORT_LAYOUT);
 }
 
-function declare(set: string, { key, data }: Layout): NftSetCommand {
+function declare(set: string, { key, data, size }: Layout): NftSetCommand {
   return {
     op: 'set.add',
     ...HERE,
     set,
     key,
     ...(data !== undefined && { data: data === 'verdict' ? ['verdict'] : data }),
+    ...(size !== undefined && { size }),
   };
 }
 

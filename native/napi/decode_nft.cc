@@ -9,10 +9,11 @@
 namespace snnet::napi {
 namespace {
 
-constexpr size_t kObjectNameBytes = 255;  // NFT_NAME_MAXLEN less its zero
-constexpr size_t kWordBytes = 16;         // no word of ours is longer
-constexpr uint32_t kMaxValueBytes = 64;   // NFT_DATA_VALUE_MAXLEN
-constexpr size_t kMaxFields = 5;          // what the 32 bits of a set's type have room for
+constexpr size_t kObjectNameBytes = 255;   // NFT_NAME_MAXLEN less its zero
+constexpr size_t kWordBytes = 16;          // no word of ours is longer
+constexpr uint32_t kMaxValueBytes = 64;    // NFT_DATA_VALUE_MAXLEN
+constexpr size_t kMaxFields = 5;           // what the 32 bits of a set's type have room for
+constexpr uint32_t kMaxSetSize = 1 << 20;  // 16 MiB of buckets
 
 int32_t Signed(const Reader& from, const char* name) {
   using Limits = std::numeric_limits<int32_t>;
@@ -83,6 +84,7 @@ nft::Action DecodeSetAdd(const Reader& from) {
   to.has_verdicts = from.Strings("data") == std::vector<std::string>{"verdict"};
   if (from.Has("data") && !to.has_verdicts) to.data = DecodeTypes(from, "data");
   to.flags = DecodeFlags(from, "flags", kSetFlags);
+  to.size = from.MaybeNumber("size", 1, kMaxSetSize).value_or(0);
   return to;
 }
 nft::Action DecodeSetDelete(const Reader& from) {

@@ -101,6 +101,7 @@ Napi::Object EncodeSet(Napi::Env env, const nft::SetRow& row) {
   SetText(object, "set", row.name);
   SetNumber(object, "handle", row.handle);
   object.Set("key", EncodeTypes(env, row.key_type));
+  if (row.size != 0) SetNumber(object, "size", row.size);
   SetNumber(object, "keyBytes", row.key_bytes);
   SetNumber(object, "dataBytes", row.data_bytes);
   object.Set("flags", FlagWords(env, kSetFlags, row.flags));

@@ -142,6 +142,7 @@ struct Builder {
   }
 
   void operator()(const AddSet& add);
+  void PutDescription(const AddSet& add);
   void operator()(const DeleteSet& gone) {
     Begin(NFT_MSG_DELSET, 0, NFTA_SET_TABLE);
     writer().PutText(NFTA_SET_NAME, gone.set);
@@ -182,9 +183,8 @@ uint32_t LengthOf(const std::vector<FieldType>& fields) {
 
 void Builder::operator()(const AddSet& add) {
   Begin(NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_EXCL, NFTA_SET_TABLE);
-  const bool is_concatenated = add.key.size() > 1;
   uint32_t flags = add.flags;
-  if (is_concatenated) flags |= NFT_SET_CONCAT;
+  if (add.key.size() > 1) flags |= NFT_SET_CONCAT;
   if (add.has_verdicts || !add.data.empty()) flags |= NFT_SET_MAP;
   writer().PutText(NFTA_SET_NAME, add.set);
   writer().PutU32(NFTA_SET_FLAGS, flags);
@@ -198,16 +198,22 @@ void Builder::operator()(const AddSet& add) {
     writer().PutU32(NFTA_SET_DATA_LEN, LengthOf(add.data));
   }
   writer().PutU32(NFTA_SET_ID, ++set_id);
-  if (is_concatenated) {
-    const Writer::Nest description(writer(), NFTA_SET_DESC);
-    const Writer::Nest fields(writer(), NFTA_SET_DESC_CONCAT);
-    for (const FieldType& field : add.key) {
-      const Writer::Nest member(writer(), NFTA_LIST_ELEM);
-      writer().PutU32(NFTA_SET_FIELD_LEN, field.bytes);
-    }
-  }
+  PutDescription(add);
   const Bytes order = ByteOrderOf(add);
   writer().PutBytes(NFTA_SET_USERDATA, order.data(), order.size());
+}
+
+void Builder::PutDescription(const AddSet& add) {
+  const bool is_concatenated = add.key.size() > 1;
+  if (add.size == 0 && !is_concatenated) return;
+  const Writer::Nest description(writer(), NFTA_SET_DESC);
+  if (add.size != 0) writer().PutU32(NFTA_SET_DESC_SIZE, add.size);
+  if (!is_concatenated) return;
+  const Writer::Nest fields(writer(), NFTA_SET_DESC_CONCAT);
+  for (const FieldType& field : add.key) {
+    const Writer::Nest member(writer(), NFTA_LIST_ELEM);
+    writer().PutU32(NFTA_SET_FIELD_LEN, field.bytes);
+  }
 }
 
 void Builder::PutElements(const Elements& elements, bool with_data, int message, uint16_t flags) {

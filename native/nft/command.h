@@ -60,6 +60,8 @@ struct AddSet {
   bool has_verdicts = false;
   // NFT_SET_*, less what follows from the types.
   uint32_t flags = 0;
+  // The most elements there may be; 0: as many as there is memory for.
+  uint32_t size = 0;
 };
 struct DeleteSet {
   std::string set;

@@ -105,6 +105,7 @@ std::optional<SetRow> ReadSet(nlmsghdr* header) {
   row.key_type = from.U32(NFTA_SET_KEY_TYPE);
   row.key_bytes = from.U32(NFTA_SET_KEY_LEN);
   row.data_type = from.U32(NFTA_SET_DATA_TYPE);
+  row.size = Attributes<NFTA_SET_DESC_MAX>(from[NFTA_SET_DESC]).U32(NFTA_SET_DESC_SIZE);
   const bool has_data = (row.flags & NFT_SET_MAP) != 0 && !row.HasVerdicts();
   if (has_data) row.data_bytes = from.U32(NFTA_SET_DATA_LEN);
   if (row.key_bytes > kMaxBytes || row.data_bytes > kMaxBytes) return std::nullopt;

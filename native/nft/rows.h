@@ -47,6 +47,8 @@ struct SetRow {
   uint32_t data_type = 0;
   uint32_t key_bytes = 0;
   uint32_t data_bytes = 0;
+  // The most elements there may be; 0: nobody said.
+  uint32_t size = 0;
   // As in `Elements`.
   Bytes packed;
   std::vector<Verdict> verdicts;

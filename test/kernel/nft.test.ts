@@ -75,6 +75,7 @@ it('what is written is read back as it was written', async () => {
     if (command.op === 'set.add') {
       const set = state.sets.find((row) => row.set === command.set);
       expect(set).toMatchObject({ key: command.key, flags: command.flags ?? [] });
+      expect(set?.size).toBe(command.size);
       expect(typesOf(set)).toEqual(command.data);
     }
     if (command.op === 'elements.add') {

@@ -37,8 +37,9 @@ const COMMANDS: readonly (readonly [NftCommand, string])[] = [
       set: 's',
       key: ['inet_proto', 'inet_service'],
       data: ['ipv4_addr', 'inet_service'],
+      size: 1000,
     },
-    'nft add map inet t s { type inet_proto . inet_service : ipv4_addr . inet_service; }',
+    'nft add map inet t s { type inet_proto . inet_service : ipv4_addr . inet_service; size 1000; }',
   ],
   [{ op: 'set.delete', ...T, set: 's' }, 'nft delete set inet t s'],
   [

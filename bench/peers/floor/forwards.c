@@ -21,13 +21,15 @@ static const char TABLE[] = "bench";
 struct map {
 	const char *name;
 	uint32_t key_type, key_size, data_type, data_size;
+	/* The most elements; with it the kernel makes the hash table once and for all. */
+	uint32_t size;
 };
 
 static const struct map PORTS = { "ports", TYPE_PROTO << TYPE_BITS | TYPE_SERVICE, 8,
-				  TYPE_IPV4 << TYPE_BITS | TYPE_SERVICE, 8 };
-static const struct map PUBLISHED = { "published", TYPE_IPV4, 4, TYPE_IPV4, 4 };
+				  TYPE_IPV4 << TYPE_BITS | TYPE_SERVICE, 8, 196608 };
+static const struct map PUBLISHED = { "published", TYPE_IPV4, 4, TYPE_IPV4, 4, 0 };
 static const struct map SOURCES = { "sources", TYPE_IPV4 << TYPE_BITS | TYPE_NAME, 4 + IFNAME,
-				    TYPE_IPV4, 4 };
+				    TYPE_IPV4, 4, 0 };
 
 static void begin(struct batch *b, uint16_t type, uint16_t flags, uint8_t family, uint16_t id)
 {
@@ -94,6 +96,12 @@ static void plan_map(struct batch *b, const struct map *map, uint32_t id)
 	put_u32_be(b, NFTA_SET_DATA_TYPE, map->data_type);
 	put_u32_be(b, NFTA_SET_DATA_LEN, map->data_size);
 	put_u32_be(b, NFTA_SET_ID, id);
+	if (map->size != 0) {
+		size_t description = nest_begin(b, NFTA_SET_DESC);
+
+		put_u32_be(b, NFTA_SET_DESC_SIZE, map->size);
+		nest_end(b, description);
+	}
 	message_end(b);
 }
 

@@ -141,7 +141,7 @@ export const EVERYTHING: readonly NftCommand[] = [
   { op: 'set.add', ...T, set: 'names', key: ['ifname'] },
   { op: 'set.add', ...T, set: 'services', key: ['inet_service'], data: ['verdict'] },
   { op: 'set.add', ...T, set: 'fixed', key: ['mark'], flags: ['constant'] },
-  { op: 'set.add', ...T, set: 'macs', key: ['ether_addr', 'iface_index'], data: ['mark'] },
+  { op: 'set.add', ...T, set: 'macs', key: ['ether_addr', 'iface_index'], data: ['mark'], size: 9 },
   portMap,
   {
     op: 'elements.add',
