@@ -9,6 +9,7 @@ import {
   PUBLIC,
   WEB,
   ipv4Addresses,
+  listed,
   nsRun,
   open,
   openStage,
@@ -145,6 +146,23 @@ describe('calls', () => {
       expect((await firewall.audit()).map(({ type }) => type)).toContain('forwarding-off');
       expect(await firewall.routing('disable')).toMatchObject({ changed: 0, unchanged: 1 });
       expect(await firewall.routing('enable')).toMatchObject({ changed: 1 });
+    });
+  });
+
+  it('every port of both protocols has room, in a map that is told its size', async () => {
+    await withFirewall(async (firewall, { cnci }) => {
+      const maps = await listed<{ name: string; size?: number }>(cnci, 'map');
+      expect(maps.find(({ name }) => name === 'ports_eth0')?.size).toBe(196_608);
+      const all = (['tcp', 'udp'] as const).flatMap((protocol) =>
+        Array.from({ length: 65_535 }, (_, n) => ({ ...PORT, protocol, externalPort: n + 1 })),
+      );
+      for (let from = 0; from < all.length; from += 60_000) {
+        const some = all.slice(from, from + 60_000);
+        expect(await firewall.extPortAccess('enable', some)).toMatchObject({
+          changed: some.length,
+        });
+      }
+      expect((await firewall.state()).ports).toHaveLength(131_070);
     });
   });
 });

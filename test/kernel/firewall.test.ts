@@ -303,23 +303,6 @@ describe('ports', () => {
       expect((await firewall.state()).ports).toEqual([]);
     });
   });
-
-  it('every port of both protocols has room, in a map that is told its size', async () => {
-    await withFirewall(async (firewall, { cnci }) => {
-      const maps = await listed<{ name: string; size?: number }>(cnci, 'map');
-      expect(maps.find(({ name }) => name === 'ports_eth0')?.size).toBe(196_608);
-      const all = (['tcp', 'udp'] as const).flatMap((protocol) =>
-        Array.from({ length: 65_535 }, (_, n) => ({ ...port(n + 1), protocol })),
-      );
-      for (let from = 0; from < all.length; from += 60_000) {
-        const some = all.slice(from, from + 60_000);
-        expect(await firewall.extPortAccess('enable', some)).toMatchObject({
-          changed: some.length,
-        });
-      }
-      expect((await firewall.state()).ports).toHaveLength(131_070);
-    });
-  });
 });
 
 describe('public addresses', () => {
