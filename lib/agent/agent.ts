@@ -1,6 +1,8 @@
 import { Cnci } from '../cnci';
 import { APIError, isLibsnnetError } from '../errors';
-import { Firewall } from '../firewall';
+import { openFirewall } from '../firewall';
+import type { Firewall } from '../firewall';
+import type { HostHooks } from '../host';
 import { Kernel } from '../kernel';
 import { Lanes } from '../service';
 import { claimDirectory } from './claim';
@@ -98,8 +100,12 @@ export class CnciAgent {
    * as `Cnci.open` and `Firewall.open`.
    */
   static async open(input: CnciAgentOptionsInput): Promise<CnciAgent> {
-    const options = parseAgentOptions(input, OPEN);
-    const agent = new CnciAgent(options, await openParts(options));
+    return await CnciAgent.openWith(parseAgentOptions(input, OPEN), {});
+  }
+
+  /** @internal */
+  static async openWith(options: CnciAgentOptions, hooks: HostHooks): Promise<CnciAgent> {
+    const agent = new CnciAgent(options, await openParts(options, hooks));
     try {
       await agent.#adopt();
       return agent;
@@ -141,6 +147,12 @@ export class CnciAgent {
     await transport.receive(this.#listener(), ending);
     this.#reports.disconnected();
     this.#peer = undefined;
+  }
+
+  /** Waits until the requests that came have been answered, and what they removed is gone. */
+  async settle(): Promise<void> {
+    await Promise.allSettled([...this.#working]);
+    await this.#parts.cnci.settle();
   }
 
   /** Lets go of everything; the network stays as it is. */
@@ -280,7 +292,15 @@ export class CnciAgent {
   }
 }
 
-async function openParts(options: CnciAgentOptions): Promise<Parts> {
+/** Opens an agent with hooks that only tests use. @internal */
+export async function openCnciAgent(
+  input: CnciAgentOptionsInput,
+  hooks: HostHooks,
+): Promise<CnciAgent> {
+  return await CnciAgent.openWith(parseAgentOptions(input, OPEN), hooks);
+}
+
+async function openParts(options: CnciAgentOptions, hooks: HostHooks): Promise<Parts> {
   const { cnci: cnciOptions, store, directory, logger, network } = options;
   const undo: (() => Promise<void>)[] = [];
   try {
@@ -289,13 +309,10 @@ async function openParts(options: CnciAgentOptions): Promise<Parts> {
     const desired = new DesiredState(store, logger);
     undo.push(() => desired.close());
     const { badRows } = await desired.open();
-    const cnci = await Cnci.open({
-      ...cnciOptions,
-      logger,
-      ...(!network && { dhcp: false }),
-    });
+    const known = { ...cnciOptions, logger, ...(!network && { dhcp: false as const }) };
+    const cnci = await Cnci.openWith(known, hooks);
     undo.push(() => cnci.close());
-    const firewall = network ? await openFirewall(cnci, options) : undefined;
+    const firewall = network ? await openFirewallOf(cnci, options, hooks) : undefined;
     return { claim, desired, badRows, cnci, firewall };
   } catch (error) {
     for (const close of undo.reverse()) await close().catch(() => undefined);
@@ -303,12 +320,14 @@ async function openParts(options: CnciAgentOptions): Promise<Parts> {
   }
 }
 
-function openFirewall(
+function openFirewallOf(
   cnci: Cnci,
   { cnci: { netns }, logger }: CnciAgentOptions,
+  hooks: HostHooks,
 ): Promise<Firewall> {
   const externalDevices = [linkOf(cnci).linkName];
-  return Firewall.open({ externalDevices, logger, ...(netns !== undefined && { netns }) });
+  const input = { externalDevices, logger, ...(netns !== undefined && { netns }) };
+  return openFirewall(input, hooks);
 }
 
 /** The first carries the tunnels, and the public addresses. */

@@ -5,7 +5,7 @@ import { isLibsnnetError } from '../errors';
 import type { Logger } from '../model';
 import type { StoreChange, StoreProvider } from '../store';
 import { encodeAgentReport, encodeAgentRequest } from './messages';
-import type { AgentReport } from './messages';
+import type { AgentReport, AgentRequest } from './messages';
 import { keyOf, parseReportRow, parseWishRow, WISH_TABLES } from './records';
 import type { PendingReport, Wish, Wishes, WishRow, WishTable } from './records';
 
@@ -191,8 +191,13 @@ function placeOf(wish: Wish): { readonly table: WishTable; readonly key: string 
   return { table: tableOf(wish), key: keyOf(wish.request) };
 }
 
-function rowOf({ request, order, isSettled }: Wish): WishRow {
-  return { kind: request.kind, payload: encodeAgentRequest(request), isSettled, ...order };
+function rowOf({ request, order, isSettled, replaced }: Wish): WishRow {
+  const said = replaced && { replaced: replaced.map(requestRowOf) };
+  return { ...requestRowOf(request), isSettled, ...order, ...said };
+}
+
+function requestRowOf(request: AgentRequest): Pick<WishRow, 'kind' | 'payload'> {
+  return { kind: request.kind, payload: encodeAgentRequest(request) };
 }
 
 function sequenceOf({ order }: Wish): number {

@@ -1,4 +1,4 @@
-export { CnciAgent } from './agent';
+export { CnciAgent, openCnciAgent } from './agent';
 export type { CnciAgentState } from './agent';
 export {
   formatAgentReport,

@@ -5,7 +5,7 @@ import type { Lanes } from '../service';
 import { isLive } from './desired-state';
 import type { DesiredState } from './desired-state';
 import type { AgentReport, PublicIpFailure, PublicIpRequest, PublicIpTexts } from './messages';
-import { isOvertaken, keyOf } from './records';
+import { isOvertaken, keyOf, replacedBy, settled } from './records';
 import type { Order, Wish } from './records';
 import { Refusal } from './refusal';
 import type { Reports } from './reports';
@@ -47,11 +47,16 @@ export class PublicIpWishes {
         return;
       }
       await this.#orFail(request, () => this.#check(request));
-      const wish: PublicIpWish = { request, isSettled: false, ...(order && { order }) };
+      const wish: PublicIpWish = {
+        request,
+        isSettled: false,
+        ...(order && { order }),
+        ...replacedBy(request, former, isAnothers),
+      };
       await desired.remember(wish, signal);
       await this.#orFail(
         request,
-        () => this.#change(request, former?.request),
+        () => this.#change(wish),
         () => this.#takeBack(wish, former),
       );
       await this.#settle(wish);
@@ -126,7 +131,7 @@ export class PublicIpWishes {
 
   async #release(wish: PublicIpWish): Promise<void> {
     try {
-      await this.#change(wish.request, undefined);
+      await this.#change(wish);
       await this.#settle(wish);
     } catch (error) {
       if (!isLibsnnetError(error)) throw error;
@@ -158,14 +163,12 @@ export class PublicIpWishes {
     }
   }
 
-  async #change(request: PublicIpRequest, former: PublicIpRequest | undefined): Promise<void> {
+  async #change({ request, replaced = [request] }: PublicIpWish): Promise<void> {
     if (isLive(request)) {
       await this.#apply('enable', [this.#inputOf(request)]);
       return;
     }
-    // Whose it was is what counts; whoever takes it away need not know.
-    const owner = former !== undefined && isLive(former) ? former : request;
-    await this.#apply('disable', [this.#inputOf(owner)]);
+    for (const owner of replaced) await this.#apply('disable', [this.#inputOf(owner)]);
   }
 
   async #apply(action: FirewallAction, list: readonly PublicIpInput[]): Promise<void> {
@@ -179,7 +182,7 @@ export class PublicIpWishes {
     const isKept = isLive(wish.request) || wish.order !== undefined;
     await reports.add({
       report,
-      ...(isKept ? { put: [{ ...wish, isSettled: true }] } : { drop: [wish] }),
+      ...(isKept ? { put: [settled(wish)] } : { drop: [wish] }),
     });
   }
 
@@ -192,6 +195,11 @@ export class PublicIpWishes {
   #inputOf({ publicIp, privateIp }: PublicIpRequest): PublicIpInput {
     return { publicIp, internalIp: privateIp, externalDevice: this.#settings.externalDevice };
   }
+}
+
+/** Whose it was is what counts; whoever takes it away need not know. */
+function isAnothers(former: PublicIpRequest, request: PublicIpRequest): boolean {
+  return isLive(former) && !isLive(request) && former.privateIp !== request.privateIp;
 }
 
 function successOf(request: PublicIpRequest): AgentReport {

@@ -22,6 +22,8 @@ export interface Wish<R extends AgentRequest = AgentRequest> {
   readonly order?: Order;
   /** It is so in the kernel, or was; one that is not is made so after a restart, whatever it costs. */
   readonly isSettled: boolean;
+  /** What stood under its key before and has to go first. Whoever comes after a crash knows of it too. */
+  readonly replaced?: readonly R[];
 }
 
 /** The tables of wishes, and what each holds. */
@@ -66,6 +68,24 @@ export function isOvertaken(order: Order | undefined, known: Wish | undefined): 
   return order.count === last.count && order.sequence < last.sequence;
 }
 
+/** What a request finds under its key that has to go first: of one that was not settled, what it found. */
+export function replacedBy<R extends AgentRequest>(
+  request: R,
+  former: Wish<R> | undefined,
+  isReplaced: (former: R, request: R) => boolean,
+): Pick<Wish<R>, 'replaced'> {
+  if (former === undefined) return {};
+  const before = [...(former.replaced ?? []), former.request];
+  const distinct = new Map(before.map((one) => [JSON.stringify(one), one]));
+  const replaced = [...distinct.values()].filter((one) => isReplaced(one, request));
+  return replaced.length === 0 ? {} : { replaced };
+}
+
+/** The wish when all of it is done. */
+export function settled<R extends AgentRequest>({ request, order }: Wish<R>): Wish<R> {
+  return { request, isSettled: true, ...(order && { order }) };
+}
+
 /** A row of the store: the message as it was accepted, so that one parser reads both. */
 export interface WishRow {
   readonly kind: string;
@@ -73,6 +93,7 @@ export interface WishRow {
   readonly isSettled: boolean;
   readonly sequence?: number;
   readonly count?: string;
+  readonly replaced?: readonly Pick<WishRow, 'kind' | 'payload'>[];
 }
 
 /** Reads a row back; throws what is wrong with it. */
@@ -81,18 +102,29 @@ export function parseWishRow<T extends WishTable>(
   key: string,
   value: unknown,
 ): Wish<Wishes[T]> {
-  const { kind, payload, isSettled, sequence, count } = fieldsOf(value);
-  const known = KINDS[table].find((candidate) => candidate === kind);
-  if (known === undefined) return bad('kind', kind, KINDS[table].join(' or '));
+  const { isSettled, sequence, count, replaced = [], ...rest } = fieldsOf(value);
   if (typeof isSettled !== 'boolean') return bad('isSettled', isSettled, 'true or false');
-  const request = parseAgentRequest(known, payload as string) as Wishes[T];
-  if (keyOf(request) !== key) return bad('key', key, keyOf(request));
+  const request = parseRequestRow(table, key, rest);
+  if (!Array.isArray(replaced)) return bad('replaced', replaced, 'a list');
+  const before = replaced.map((one) => parseRequestRow(table, key, fieldsOf(one)));
   const hasOrder = Number.isSafeInteger(sequence) && typeof count === 'string';
   return Object.freeze({
     request,
     isSettled,
     ...(hasOrder && { order: { sequence: sequence as number, count } }),
+    ...(before.length > 0 && { replaced: Object.freeze(before) }),
   });
+}
+
+function parseRequestRow<T extends WishTable>(
+  table: T,
+  key: string,
+  { kind, payload }: Readonly<Record<string, unknown>>,
+): Wishes[T] {
+  const known = KINDS[table].find((candidate) => candidate === kind);
+  if (known === undefined) return bad('kind', kind, KINDS[table].join(' or '));
+  const request = parseAgentRequest(known, payload as string) as Wishes[T];
+  return keyOf(request) === key ? request : bad('key', key, keyOf(request));
 }
 
 /** Reads a report back that was not sent; throws what is wrong with it. */

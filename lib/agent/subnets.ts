@@ -7,7 +7,7 @@ import { isLive } from './desired-state';
 import type { Forwards } from './forwards';
 import { subnetKeyOf } from './messages';
 import type { TenantEvent } from './messages';
-import { isOvertaken, keyOf } from './records';
+import { isOvertaken, keyOf, replacedBy, settled } from './records';
 import type { Order, Wish } from './records';
 import { refusing } from './refusal';
 import type { Retries } from './retries';
@@ -49,10 +49,15 @@ export class SubnetWishes {
         logger.info('a message was overtaken, and is passed over', describe(event));
         return;
       }
-      await refusing(() => this.#checkPlan(event, former));
-      const wish: SubnetWish = { request: event, isSettled: false, ...(order && { order }) };
+      const wish: SubnetWish = {
+        request: event,
+        isSettled: false,
+        ...(order && { order }),
+        ...replacedBy(event, former, isReplaced),
+      };
+      await refusing(() => this.#checkPlan(wish));
       await desired.remember(wish, signal);
-      await this.#make(wish, former);
+      await this.#make(wish);
     });
   }
 
@@ -84,8 +89,8 @@ export class SubnetWishes {
       standing?.isServed === true &&
       standing.key === request.subnetKey &&
       (request.tunnel === undefined || request.tunnel === standing.kind);
-    if (!isLive(request) || !isThere) {
-      await this.#make(wish, undefined);
+    if (!isLive(request) || !isThere || wish.replaced !== undefined) {
+      await this.#make(wish);
       return;
     }
     await this.#attempt(wish, async () => {
@@ -97,13 +102,11 @@ export class SubnetWishes {
     });
   }
 
-  async #make(wish: SubnetWish, former: SubnetWish | undefined): Promise<void> {
+  async #make(wish: SubnetWish): Promise<void> {
     await this.#attempt(wish, async () => {
-      const { request } = wish;
+      const { request, replaced = [] } = wish;
       if (this.#settings.forwards !== undefined) {
-        if (former !== undefined && isReplaced(former.request, request)) {
-          await this.#removeUnlessWished(former.request);
-        }
+        for (const former of replaced) await this.#removeUnlessWished(former);
         await (isLive(request) ? this.#add(request) : this.#removeUnlessWished(request));
       }
       await this.#settle(wish);
@@ -133,7 +136,7 @@ export class SubnetWishes {
     const { lanes, desired } = this.#settings;
     await lanes.run(laneOf(wish.request), async () => {
       // What was wished since then has its own attempts.
-      if (desired.subnets.get(keyOf(wish.request)) === wish) await this.#make(wish, undefined);
+      if (desired.subnets.get(keyOf(wish.request)) === wish) await this.#make(wish);
     });
   }
 
@@ -161,10 +164,9 @@ export class SubnetWishes {
   async #settle(wish: SubnetWish): Promise<void> {
     const { desired } = this.#settings;
     // What is to be there is looked at after every start in any case.
-    if (isLive(wish.request)) return;
-    await desired.commit(
-      wish.order === undefined ? { drop: [wish] } : { put: [{ ...wish, isSettled: true }] },
-    );
+    if (isLive(wish.request) && wish.replaced === undefined) return;
+    const isKept = isLive(wish.request) || wish.order !== undefined;
+    await desired.commit(isKept ? { put: [settled(wish)] } : { drop: [wish] });
   }
 
   #checkKey({ kind, tenantSubnet, subnetKey }: TenantEvent): void {
@@ -180,11 +182,11 @@ export class SubnetWishes {
   }
 
   /** Throws what the concentrator would refuse whenever it is asked. */
-  #checkPlan(event: TenantEvent, former: SubnetWish | undefined): void {
-    if (!isLive(event) || this.#settings.forwards === undefined) return;
+  #checkPlan({ request, replaced }: SubnetWish): void {
+    if (!isLive(request) || this.#settings.forwards === undefined) return;
     // What it replaces goes first.
-    if (former !== undefined && isReplaced(former.request, event)) return;
-    this.#settings.cnci.plan('addRemoteSubnet', configOf(event));
+    if (replaced !== undefined) return;
+    this.#settings.cnci.plan('addRemoteSubnet', configOf(request));
   }
 }
 
@@ -215,7 +217,8 @@ function strangers(
   standing: ReadonlyMap<string, Standing>,
   wishes: readonly SubnetWish[],
 ): readonly string[] {
-  const wished = new Set(wishes.map(({ request }) => tunnelKey(request)));
+  const known = wishes.flatMap(({ request, replaced = [] }) => [request, ...replaced]);
+  const wished = new Set(known.map(tunnelKey));
   return [...standing.keys()].filter((key) => !wished.has(key));
 }
 

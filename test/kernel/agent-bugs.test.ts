@@ -1,8 +1,10 @@
 /** What brings the original agent down, and what it forgets: none of it happens here. */
 import { join } from 'node:path';
+import type { HostHooks } from '#lib/host/index';
 import { LmdbStore } from '#lib/store/index';
 import { ipLinks } from '../support/oracle';
 import { needs } from '../support/reasons';
+import { patience, until } from '../support/run';
 import { AgentStand, CNCI_ID, publicIpYaml, refreshYaml, tenantYaml } from './helpers/agent-stand';
 
 const it = needs('vxlan', 'dnsmasq', 'nftables');
@@ -155,4 +157,21 @@ it('a restart touches nothing: the same links, the same DHCP servers', async () 
   await stand.work({});
   expect(await look()).toEqual(before);
   expect(await stand.ruleset()).toMatch(/33261 : 172\.16\.1\.5/);
+});
+
+it('the tunnel to where a node was goes, also if that failed at first', async () => {
+  await using stand = await AgentStand.open();
+  let failures = 0;
+  const fault: HostHooks['fault'] = (plan) => {
+    if (plan.operation !== 'delRemoteSubnet' || failures > 0) return undefined;
+    failures += 1;
+    return { step: 0, errno: 'EBUSY' };
+  };
+  const { transport, agent } = await stand.work({ ssh: false }, { fault });
+  const at = (agentIp: string) => transport.deliver(ADDED, tenantYaml(ADDED, { agentIp }));
+  expect(await at('198.51.100.2')).toBe('done');
+  await expect(at('198.51.100.3')).rejects.toMatchObject({ code: 'SNNET_KERNEL_FAILED' });
+  expect(await stand.remotes()).toEqual(['198.51.100.2']);
+  expect(await until(() => agent.state.waitingRetries === 0, 10_000 * patience)).toBe(true);
+  expect([failures, await stand.remotes()]).toEqual([1, ['198.51.100.3']]);
 });

@@ -9,7 +9,7 @@
 import { budget } from '../support/budget';
 import { has } from '../support/reasons';
 import { Sandbox } from '../support/sandbox';
-import { OPERATIONS } from './operations/index';
+import { KILLED } from './operations/index';
 import type { Operation } from './operations/index';
 import { chooseKills, labelOf, parseKill } from './kills/choice';
 import { KillFailure, Slot } from './kills/slot';
@@ -68,7 +68,7 @@ test(
   'killed at any instant, nothing is lost, left behind or doubled',
   async () => {
     await using box = await Sandbox.open();
-    const possible = OPERATIONS.filter(({ needs }) => needs.every((need) => has(need)));
+    const possible = KILLED.filter(({ needs }) => needs.every((need) => has(need)));
     const wanted = only === undefined ? undefined : parseKill(only);
     const references = await refer(
       box,

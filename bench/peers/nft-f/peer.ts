@@ -19,7 +19,7 @@ import { WIRE, measureFlows } from '../../wire';
 
 const CYCLES = 25;
 const TABLE = `table inet bench {
-  map ports { type inet_proto . inet_service : ipv4_addr . inet_service; }
+  map ports { type inet_proto . inet_service : ipv4_addr . inet_service; size 196608; }
   map published { type ipv4_addr : ipv4_addr; }
   map sources { type ipv4_addr . ifname : ipv4_addr; }
 }

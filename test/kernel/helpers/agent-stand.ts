@@ -2,8 +2,11 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Cnci, CnciAgent, Firewall } from '#lib/index';
+import { openCnciAgent } from '#lib/agent/index';
+import type { HostHooks } from '#lib/host/index';
+import { Cnci, Firewall } from '#lib/index';
 import type {
+  CnciAgent,
   AgentReport,
   AgentRequestKind,
   AgentTransport,
@@ -136,15 +139,19 @@ export class AgentStand implements AsyncDisposable {
   /** Opens an agent, and lets it run until {@link Working.end}. */
   async work(
     more: Partial<CnciAgentOptionsInput> & { readonly transport?: HandTransport } = {},
+    hooks: HostHooks = {},
   ): Promise<Working> {
     const { transport = new HandTransport() } = more;
-    const agent = await CnciAgent.open({
-      cnci: this.cnciOptions(),
-      dataDir: join(this.directory, 'data'),
-      logger: this.log.logger,
-      ...more,
-      transport,
-    });
+    const agent = await openCnciAgent(
+      {
+        cnci: this.cnciOptions(),
+        dataDir: join(this.directory, 'data'),
+        logger: this.log.logger,
+        ...more,
+        transport,
+      },
+      hooks,
+    );
     const ending = new AbortController();
     const running = agent.run(ending.signal);
     const working: Working = {

@@ -2,11 +2,11 @@
 import { DesiredState } from '#lib/agent/desired-state';
 import { parseAgentRequest } from '#lib/agent/messages/index';
 import type { TenantEvent } from '#lib/agent/messages/index';
-import { isOvertaken } from '#lib/agent/records';
+import { isOvertaken, replacedBy, settled } from '#lib/agent/records';
 import type { Wish } from '#lib/agent/records';
 import { Retries } from '#lib/agent/retries';
 import { sshMappings } from '#lib/agent/forwards';
-import { parseIpv4Cidr, SILENT_LOGGER } from '#lib/model/index';
+import { parseIpv4, parseIpv4Cidr, SILENT_LOGGER } from '#lib/model/index';
 import type { StoreChange, StoreProvider } from '#lib/store/index';
 
 /** Tables of texts, as a database keeps them. */
@@ -58,7 +58,12 @@ async function reopened(store: StoreProvider): Promise<DesiredState> {
 test('wishes and reports are there again, in their order', async () => {
   const store = new Tables();
   const state = await reopened(store);
-  const wish: Wish = { request: event(1), isSettled: false, order: { sequence: 7, count: 's' } };
+  const wish: Wish = {
+    request: event(1),
+    isSettled: false,
+    order: { sequence: 7, count: 's' },
+    replaced: [event(1), event(1, 'tenant-removed')],
+  };
   await state.commit({ put: [wish] });
   for (const publicIp of ['10.0.0.9', '10.0.0.10', '10.0.0.1']) {
     await state.commit({
@@ -76,6 +81,40 @@ test('wishes and reports are there again, in their order', async () => {
   await again.commit({ drop: [wish] });
   const last = await reopened(store);
   expect([last.subnets.size, last.reports.size]).toEqual([0, 2]);
+});
+
+test('a row whose former wishes cannot be read is bad', async () => {
+  const store = new Tables();
+  const state = await reopened(store);
+  await state.commit({ put: [{ request: event(1), isSettled: false }] });
+  const rows = store.rows.get('subnets')!;
+  const [[key, text] = ['', '']] = rows;
+  const row = JSON.parse(text) as Record<string, unknown>;
+  for (const replaced of [7, [7], [{}], [{ ...row, payload: 'tenant_added: [' }]]) {
+    rows.set(key, JSON.stringify({ ...row, replaced }));
+    const again = new DesiredState(store, SILENT_LOGGER);
+    expect(await again.open()).toEqual({ badRows: 1 });
+  }
+});
+
+test('what a wish replaces is what stood there, and what that one had not come to replace', () => {
+  const isReplaced = (former: TenantEvent, now: TenantEvent) => former.agentIp !== now.agentIp;
+  const at = (ip: string): TenantEvent => ({ ...event(1), agentIp: parseIpv4(ip, 'ip') });
+  const wish = (agentIp: string, former?: Wish<TenantEvent>): Wish<TenantEvent> => ({
+    request: at(agentIp),
+    isSettled: false,
+    ...replacedBy(at(agentIp), former, isReplaced),
+  });
+  const first = wish('192.0.2.1');
+  const second = wish('192.0.2.2', first);
+  expect(first).not.toHaveProperty('replaced');
+  expect(second.replaced).toEqual([at('192.0.2.1')]);
+  expect(wish('192.0.2.3', second).replaced).toEqual([at('192.0.2.1'), at('192.0.2.2')]);
+  // Back, and forth: once each.
+  const back = wish('192.0.2.1', second);
+  expect(back.replaced).toEqual([at('192.0.2.2')]);
+  expect(wish('192.0.2.2', back).replaced).toEqual([at('192.0.2.1')]);
+  expect(wish('192.0.2.2', settled(second))).not.toHaveProperty('replaced');
 });
 
 test('of what was removed long ago only the newest is remembered', async () => {

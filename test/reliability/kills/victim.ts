@@ -3,7 +3,7 @@
  * it is told: to look at what the one before it left, to put it right, and then to go the same way.
  */
 import { inspect } from 'node:util';
-import { OPERATIONS } from '../operations/index';
+import { KILLED } from '../operations/index';
 import type { Attempt, Scene } from '../operations/index';
 import { Instants } from './instants';
 import type { Instant } from './instants';
@@ -44,7 +44,7 @@ async function act(instant: number | undefined): Promise<Answer> {
 async function obey(word: Word): Promise<Answer> {
   switch (word.do) {
     case 'open': {
-      const operation = OPERATIONS.find(({ name }) => name === word.operation);
+      const operation = KILLED.find(({ name }) => name === word.operation);
       if (operation === undefined) throw new Error(`no operation ${word.operation}`);
       attempt = await operation.open(word.scene, { fault: instants.fault });
       return {};

@@ -66,7 +66,7 @@ async function lookAtNode(netns: string): Promise<string[]> {
   return [
     ...describeAnswers(ip, named),
     ...read<FdbEntry>(fdb).flatMap((entry) => describeEntry(entry, named)),
-    ...describeRuleset(ruleset),
+    ...describeRuleset(ruleset, named),
     ...describeSettings(settings, names),
   ];
 }
@@ -166,10 +166,11 @@ function describeEntry(entry: FdbEntry, named: Named): string[] {
  * A line for each chain and each set. In words: nft 1.0.6 cannot put a table that outlived its process
  * into JSON. Whose process has it is no matter of its state.
  */
-function describeRuleset(text: string): string[] {
+function describeRuleset(text: string, named: Named): string[] {
   let table = '';
   return text
     .replaceAll(/ # progname .*$|^\tflags [\w,]*\n/gm, '')
+    .replaceAll(/"([^"]*)"/g, (_, ifname: string) => `"${named(ifname)}"`)
     .split(/^(?=table )|(?<=\n)(?=\t(?:chain|set|map) )/gm)
     .flatMap((block) => {
       const words = block.replaceAll(/^}$/gm, '').trim().split(/\s+/);
