@@ -12,7 +12,10 @@ import { add, countRun, format, JEST, ROOT } from './suites.mjs';
 export const KERNELS = ['6.1', '6.12'];
 const TIMEOUT_SECONDS = 1200;
 
-export async function testGuests(kernels, jestArgs = []) {
+const SHORT = { env: { SNNET_SUITES: 'guest,kernel' }, seconds: TIMEOUT_SECONDS };
+
+/** @param run - Other suites for as long as they take. */
+export async function testGuests(kernels, jestArgs = [], run = SHORT) {
   if (process.arch !== 'x64') {
     console.log('guests run on x86_64 machines only: not run');
     return { passed: 0, failed: process.env.CI ? 1 : 0, skipped: 1 };
@@ -23,23 +26,23 @@ export async function testGuests(kernels, jestArgs = []) {
   for (const kernel of kernels) {
     const before = runs.at(-1);
     if (!parallel) await before;
-    runs.push(testGuest(kernel, jestArgs, parallel ? before : undefined));
+    runs.push(testGuest(kernel, jestArgs, run, parallel ? before : undefined));
   }
   return add(await Promise.all(runs));
 }
 
-function testGuest(kernel, jestArgs, turn) {
+function testGuest(kernel, jestArgs, { env, seconds }, turn) {
   const bed = join(ROOT, 'test', 'guest', 'run-in-guest');
   return countRun(`guest-${kernel}`, [bed, process.execPath, JEST, '--runInBand', ...jestArgs], {
     env: {
       GUEST_KERNEL: kernel,
       GUEST_PROJECT: ROOT,
-      GUEST_TIMEOUT: String(TIMEOUT_SECONDS),
+      GUEST_TIMEOUT: String(seconds),
       SNNET_GUEST: kernel,
-      SNNET_SUITES: 'guest,kernel',
+      ...env,
     },
     // The bed kills its guest itself; this is for a bed that hangs (downloading a kernel).
-    timeoutMs: (TIMEOUT_SECONDS + 300) * 1000,
+    timeoutMs: (seconds + 300) * 1000,
     turn,
   });
 }

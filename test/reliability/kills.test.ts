@@ -7,7 +7,7 @@
  * microseconds.
  */
 import { budget } from '../support/budget';
-import { has } from '../support/reasons';
+import { has, whereabouts } from '../support/reasons';
 import { Sandbox } from '../support/sandbox';
 import { KILLED } from './operations/index';
 import type { Operation } from './operations/index';
@@ -68,7 +68,11 @@ test(
   'killed at any instant, nothing is lost, left behind or doubled',
   async () => {
     await using box = await Sandbox.open();
-    const possible = KILLED.filter(({ needs }) => needs.every((need) => has(need)));
+    // A guest is there for the kinds that the host's kernel lacks.
+    const isGuest = whereabouts() !== 'host';
+    const possible = KILLED.filter(
+      ({ needs }) => needs.every((need) => has(need)) && !(isGuest && needs.includes('vxlan')),
+    );
     const wanted = only === undefined ? undefined : parseKill(only);
     const references = await refer(
       box,
