@@ -30,7 +30,7 @@ import type { Changing } from './changes';
 import { Feeds } from './feeds';
 import { planOpening, refuseHeld, stepsOf } from './opening';
 import type { FirewallHooks, Opening } from './opening';
-import { closePassage, openPassage, readPassage } from './passage';
+import { closePassage, openPassage, readPassage, together } from './passage';
 import type {
   FirewallDryRun,
   FirewallEvent,
@@ -370,11 +370,12 @@ export class Firewall {
     const isForwarding = await readForwarding(this.#kernel);
     const surroundings = await Surroundings.read(this.#kernel);
     const rows = [...ledger.published].map(([address, { device }]) => ({ address, device }));
+    const passage = closePassage(await readPassage(this.#kernel, ledger));
     return [
       ...setForwarding(ledger.options.forwardedBefore, isForwarding),
-      ...closePassage(await readPassage(this.#kernel, ledger)),
       ...surroundings.removals(rows),
-      ...(await this.#table.removal()),
+      // Nobody else knows that there was a passage: it goes in the same transaction.
+      ...together(passage, await this.#table.removal()),
     ];
   }
 

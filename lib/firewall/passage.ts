@@ -129,6 +129,15 @@ export function closePassage({ present }: PassageState): NftStep[] {
   return [{ op: 'nft', commands, before }];
 }
 
+/** Several transactions as one; what takes them back runs the other way round. */
+export function together(...lists: readonly (readonly NftStep[])[]): NftStep[] {
+  const steps = lists.flat();
+  if (steps.length < 2) return steps;
+  const commands = steps.flatMap((step) => step.commands);
+  const before = steps.reverse().flatMap((step) => step.before ?? []);
+  return [{ op: 'nft', commands, before }];
+}
+
 /** Findings about chains of others, given what of the passage stands. */
 export function judgeDropping(
   dropping: readonly Dropping[],

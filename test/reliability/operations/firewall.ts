@@ -3,11 +3,14 @@ import { openFirewall } from '#lib/firewall/index';
 import type { Firewall } from '#lib/firewall/index';
 import type { HostHooks } from '#lib/host/index';
 import type { FirewallOptionsInput } from '#lib/model/index';
+import { run } from '../../support/run';
 import type { Attempt, Operation, Scene } from './operation';
 import { INSIDE_LINK } from './scene';
 
 interface Row {
   readonly name: string;
+  /** Beside iptables (by nftables) that drops what is forwarded, as docker makes it. */
+  readonly besideIptables?: true;
   /** Left out where opening is the operation. */
   readonly prepare?: (firewall: Firewall) => Promise<unknown>;
   readonly act: (firewall: Firewall) => Promise<unknown>;
@@ -76,6 +79,24 @@ const ROWS: readonly Row[] = [
     prepare: openEverything,
     act: (firewall) => firewall.shutdown(),
   },
+  {
+    name: 'passBridges: on',
+    besideIptables: true,
+    prepare: nothing,
+    act: (firewall) => firewall.passBridges('enable'),
+  },
+  {
+    name: 'passBridges: off',
+    besideIptables: true,
+    prepare: (firewall) => firewall.passBridges('enable'),
+    act: (firewall) => firewall.passBridges('disable'),
+  },
+  {
+    name: 'Firewall.shutdown: with a passage',
+    besideIptables: true,
+    prepare: (firewall) => firewall.passBridges('enable'),
+    act: (firewall) => firewall.shutdown(),
+  },
 ];
 
 /** It looks with a firewall that may only read; the first thing to do opens one that may write. */
@@ -92,6 +113,7 @@ class FirewallAttempt implements Attempt {
   }
 
   async prepare(): Promise<void> {
+    if (this.#row.besideIptables) await this.#there('iptables-nft', '-w', '-P', 'FORWARD', 'DROP');
     await this.#row.prepare?.(await this.#open());
   }
   async act(): Promise<unknown> {
@@ -109,11 +131,16 @@ class FirewallAttempt implements Attempt {
   }
   async clear(): Promise<void> {
     await (await this.#open()).shutdown();
+    if (this.#row.besideIptables) await this.#there('nft', 'delete', 'table', 'ip', 'filter');
     await this.close();
   }
   async close(): Promise<void> {
     await this.#firewall?.close();
     this.#firewall = undefined;
+  }
+
+  async #there(...argv: readonly string[]): Promise<void> {
+    await run(['nsenter', `--net=${this.#scene.node}`, ...argv]);
   }
 
   async #open(): Promise<Firewall> {
@@ -128,7 +155,7 @@ class FirewallAttempt implements Attempt {
 
 export const FIREWALL: readonly Operation[] = ROWS.map((row) => ({
   name: row.name,
-  needs: ['nftables'],
+  needs: row.besideIptables ? ['nftables', 'iptables-nft'] : ['nftables'],
   survivesCuts: false,
   open: (scene, hooks) => Promise.resolve(new FirewallAttempt(scene, hooks, row)),
 }));
