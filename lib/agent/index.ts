@@ -1,4 +1,4 @@
-export { CnciAgent, openCnciAgent } from './agent';
+export { CnciAgent } from './agent';
 export type { CnciAgentState } from './agent';
 export {
   formatAgentReport,

@@ -2,9 +2,10 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openCnciAgent } from '#lib/agent/index';
+import { openCnciAgent } from '#lib/agent/agent';
+import { Cnci } from '#lib/cnci/index';
+import { Firewall } from '#lib/firewall/index';
 import type { HostHooks } from '#lib/host/index';
-import { Cnci, Firewall } from '#lib/index';
 import type {
   CnciAgent,
   AgentReport,

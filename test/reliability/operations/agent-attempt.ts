@@ -1,8 +1,8 @@
 /** One process of an agent, with a transport whose far end is the test. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { openCnciAgent } from '#lib/agent/index';
-import type { CnciAgent } from '#lib/agent/index';
+import { openCnciAgent } from '#lib/agent/agent';
+import type { CnciAgent } from '#lib/agent/agent';
 import type { HostHooks } from '#lib/host/index';
 import {
   CNCI_ID,
