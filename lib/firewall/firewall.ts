@@ -30,7 +30,7 @@ import type { Changing } from './changes';
 import { Feeds } from './feeds';
 import { planOpening, refuseHeld, stepsOf } from './opening';
 import type { FirewallHooks, Opening } from './opening';
-import { closePassage, openPassage, readPassage, together } from './passage';
+import { closePassage, readPassage, switchPassage, together } from './passage';
 import type {
   FirewallDryRun,
   FirewallEvent,
@@ -215,15 +215,11 @@ export class Firewall {
     const operation = 'passBridges';
     const parsed = parseFirewallAction(action, operation);
     return await this.#change(operation, options, async () => {
-      const passage = await readPassage(this.#kernel, this.#table.ledger);
       const isOpening = parsed === 'enable';
-      const steps = isOpening ? openPassage(passage) : closePassage(passage);
-      if (steps.length > 0) await this.#kernel.run(makePlan(operation, steps));
+      const { ledger } = this.#table;
+      const { changed, unchanged } = await switchPassage(this.#kernel, ledger, isOpening);
       await this.#upkeep.keepPassage(isOpening);
-      const { missing, present } = passage;
-      return isOpening
-        ? report(steps.length === 0 ? 0 : missing.length, present.length, 0)
-        : report(present.length, 0, 0);
+      return report(changed, unchanged, 0);
     });
   }
 

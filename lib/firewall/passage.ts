@@ -1,4 +1,5 @@
 import type { Kernel, NftOverview, NftRuleRow } from '../kernel';
+import { makePlan } from '../plan';
 import type { NftCommand, NftStep } from '../plan';
 import { BRIDGE_PREFIX, FAMILY, TABLE, passageRule } from '../ruleset';
 import type { Ledger } from '../ruleset';
@@ -12,6 +13,7 @@ import type { FirewallFinding } from './results';
 const FILTER = { family: 'ip', table: 'filter' } as const;
 const DOCKERS = 'DOCKER-USER';
 const PASSAGE = 'libsnnet passage: ';
+const OPERATION = 'passBridges';
 
 /** A chain of another program that drops what it does not know. */
 export interface Dropping {
@@ -121,12 +123,44 @@ export function closePassage({ present }: PassageState): NftStep[] {
     chain,
     handle,
   }));
-  const before = present.map(({ chain, comment = '' }): NftCommand => {
+  // Each comes before those that are there.
+  const before = present.toReversed().map(({ chain, comment = '' }): NftCommand => {
     const [from = '', to = ''] = comment.slice(PASSAGE.length).split(' to ');
     const expressions = passageRule([from, to]);
     return { op: 'rule.insert', ...FILTER, chain, expressions, comment };
   });
   return [{ op: 'nft', commands, before }];
+}
+
+/** Opens the passage, or closes it; says of how many rules it is so now, and was so already. */
+export async function switchPassage(
+  kernel: Kernel,
+  ledger: Ledger,
+  isOpening: boolean,
+): Promise<{ readonly changed: number; readonly unchanged: number }> {
+  const passage = await readPassage(kernel, ledger);
+  const { missing, present } = passage;
+  const steps = isOpening ? openPassage(passage) : closePassage(passage);
+  try {
+    if (steps.length > 0) await kernel.run(makePlan(OPERATION, steps));
+  } catch (error) {
+    if (isOpening) await takeBack(kernel, ledger, passage);
+    throw error;
+  }
+  if (!isOpening) return { changed: present.length, unchanged: 0 };
+  return { changed: steps.length === 0 ? 0 : missing.length, unchanged: present.length };
+}
+
+/**
+ * Closes what was opened although opening it failed: where the kernel's answer was lost, so were the
+ * handles of the rules, by which an inverse would go.
+ */
+async function takeBack(kernel: Kernel, ledger: Ledger, former: PassageState): Promise<void> {
+  const now = await readPassage(kernel, ledger);
+  const known = new Set(former.present.map(({ handle }) => handle));
+  const present = now.present.filter(({ handle }) => !known.has(handle));
+  const steps = closePassage({ ...now, present });
+  if (steps.length > 0) await kernel.run(makePlan(`${OPERATION}.takeBack`, steps));
 }
 
 /** Several transactions as one; what takes them back runs the other way round. */
