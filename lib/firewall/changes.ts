@@ -1,4 +1,5 @@
 import type { Kernel } from '../kernel';
+import { packPorts } from '../model';
 import type { FirewallAction, PublicIp } from '../model';
 import { describePlan, makePlan } from '../plan';
 import type { NftStep, Step } from '../plan';
@@ -86,8 +87,8 @@ function everythingIn(ledger: Ledger): readonly Edit[] {
     ...[...ledger.ports].map(([device, ports]): Edit => ({
       type: 'ports',
       device,
-      put: [],
-      drop: [...ports].flat(),
+      put: packPorts(new Map()),
+      drop: packPorts(ports),
     })),
     { type: 'public', put: [], drop },
   ];

@@ -1,5 +1,12 @@
 import type { ConntrackFilter, ConntrackRow, Kernel } from '../kernel';
-import { containsAddress, numberToAddress, readPortKey, readPortTarget } from '../model';
+import {
+  PORT_BYTES,
+  containsAddress,
+  numberToAddress,
+  readPortKey,
+  readPortTarget,
+  unpackPorts,
+} from '../model';
 import type { Ipv4Address } from '../model';
 import type { ConntrackTuple } from '../plan';
 import type { Edit, Ledger, TenantNetwork } from '../ruleset';
@@ -77,14 +84,13 @@ type PairEdit = Extract<Edit, { readonly type: 'pairs' }>;
 type PortEdit = Extract<Edit, { readonly type: 'ports' }>;
 
 function portFilters({ put, drop }: PortEdit): readonly ConntrackFilter[] {
-  const pairs = [...drop, ...put];
-  if (pairs.length / 2 > FEW) return [{}];
-  const filters: ConntrackFilter[] = [];
-  for (let at = 0; at < pairs.length; at += 2) {
-    const { protocol, port } = readPortKey(pairs[at] ?? 0);
-    filters.push({ protocol, destinationPort: port });
-  }
-  return filters;
+  if (put.length + drop.length > FEW * PORT_BYTES) return [{}];
+  return [drop, put]
+    .flatMap((list) => [...unpackPorts(list).keys()])
+    .map((key) => {
+      const { protocol, port } = readPortKey(key);
+      return { protocol, destinationPort: port };
+    });
 }
 
 function publicFilters({ put, drop }: PublicEdit): readonly ConntrackFilter[] {
@@ -106,8 +112,8 @@ function byAddress({ put, drop }: PublicEdit): Matcher {
 // Of a mapping that goes: what it translated. Of one that comes: what came for the machine itself by
 // the same port, and not what passes by on its way to somebody else's.
 function byPort({ put, drop }: PortEdit, own: ReadonlySet<string>): Matcher {
-  const gone = toMap(drop);
-  const made = toMap(put);
+  const gone = unpackPorts(drop);
+  const made = unpackPorts(put);
   return ({ original, reply }) => {
     if (original.protocol === 'icmp') return false;
     const key = (original.protocol === 'tcp' ? 6 : 17) * 0x1_0000 + original.destinationPort;
@@ -121,10 +127,4 @@ function byPort({ put, drop }: PortEdit, own: ReadonlySet<string>): Matcher {
     const { address, port } = readPortTarget(target);
     return reply.source !== address || reply.sourcePort !== port;
   };
-}
-
-function toMap(pairs: readonly number[]): Map<number, number> {
-  const map = new Map<number, number>();
-  for (let at = 0; at < pairs.length; at += 2) map.set(pairs[at] ?? 0, pairs[at + 1] ?? 0);
-  return map;
 }

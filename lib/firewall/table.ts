@@ -10,7 +10,6 @@ import {
   fold,
   isSame,
   recognise,
-  takeBack,
   wholeTable,
 } from '../ruleset';
 import type { Edit, Ledger, Ownership } from '../ruleset';
@@ -30,8 +29,10 @@ interface Standing {
  */
 export class FirewallTable {
   readonly #kernel: Kernel;
-  #ledger: Ledger;
+  readonly #ledger: Ledger;
   #ownership: Ownership;
+  /** What the kernel holds and the index does not yet. */
+  #owed: readonly Edit[] = [];
   #generation = 0;
 
   private constructor(kernel: Kernel, ledger: Ledger, ownership: Ownership) {
@@ -41,6 +42,8 @@ export class FirewallTable {
   }
 
   get ledger(): Ledger {
+    fold(this.#ledger, this.#owed);
+    this.#owed = [];
     return this.#ledger;
   }
   get ownership(): Ownership {
@@ -110,11 +113,11 @@ export class FirewallTable {
   /** Reads the table and, where it is not as we left it, writes it anew. Says whether it did. */
   async mend(operation: string): Promise<boolean> {
     const standing = await FirewallTable.read(this.#kernel, operation);
-    if (standing?.isWhole === true && isSame(standing.ledger, this.#ledger)) {
+    if (standing?.isWhole === true && isSame(standing.ledger, this.ledger)) {
       this.#generation = standing.generation;
       return false;
     }
-    const step = establishment(standing, this.#ledger, this.#ownership, 'anew');
+    const step = establishment(standing, this.ledger, this.#ownership, 'anew');
     if (step !== undefined) await this.#kernel.run(makePlan(operation, [step]));
     this.#generation = await this.#kernel.nftGeneration();
     return true;
@@ -132,20 +135,25 @@ export class FirewallTable {
   ): Promise<number | undefined> {
     if (steps.length === 0) return undefined;
     const plan = makePlan(operation, steps);
-    const running = this.#kernel.run(plan);
-    // While the kernel works: changes take turns, so nobody looks before it has answered.
-    fold(this.#ledger, edits);
     let result: RunResult;
     try {
-      result = await running;
+      result = await this.#kernel.run(plan);
     } catch (error) {
-      fold(this.#ledger, takeBack(edits));
       result = await this.#runOnMended(operation, plan, error);
-      fold(this.#ledger, edits);
     }
+    this.#owe(edits);
     // Ours counts one; if there was another in between, the next change finds out.
     if (edits.length > 0) this.#generation += 1;
     return result.flows;
+  }
+
+  /**
+   * The index follows when the caller has its answer. Thousands of mappings take as long as all the rest
+   * of our part; and while the kernel works, the thread that asks it may wait for this processor.
+   */
+  #owe(edits: readonly Edit[]): void {
+    this.#owed = [...this.#owed, ...edits];
+    setImmediate(() => this.ledger);
   }
 
   /** Between the look and the change somebody may have taken what it was built on. */
@@ -159,7 +167,7 @@ export class FirewallTable {
   async removal(): Promise<NftStep[]> {
     const standing = await FirewallTable.read(this.#kernel, 'shutdown');
     if (standing === undefined) return [];
-    const before = wholeTable(this.#ledger, this.#ownership);
+    const before = wholeTable(this.ledger, this.#ownership);
     return [{ op: 'nft', commands: [DELETE_TABLE], before }];
   }
 }

@@ -51,13 +51,16 @@ export type {
   TransportProtocol,
 } from './firewall-config';
 export {
-  parsePortMappings,
-  portKey,
-  portTarget,
-  readPortKey,
-  readPortTarget,
-} from './port-mapping';
-export type { PortMapping, PortMappingInput, PortRun } from './port-mapping';
+  PORT_BYTES,
+  PortWriter,
+  keyAt,
+  packPorts,
+  targetAt,
+  unpackPorts,
+  viewOf,
+} from './port-list';
+export { parsePortMappings, readPortKey, readPortTarget } from './port-mapping';
+export type { PortList, PortMapping, PortMappingInput } from './port-mapping';
 export { parseId, parseLooseId } from './id';
 export type {
   AnyId,

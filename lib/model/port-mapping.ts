@@ -10,7 +10,8 @@ import type { TransportProtocol } from './firewall-config';
 import { NO_ADDRESS, addressToNumber, ipv4Number, isUnicastNumber, numberToAddress } from './ip';
 import type { Ipv4Address } from './ip';
 import { parsePort } from './node-options';
-import { readLongList } from './refuse';
+import { PortWriter } from './port-list';
+import { copyLongList } from './refuse';
 import { defineShape, withOperation } from './shape';
 
 /** A port of an external device that leads to a port of a workload. */
@@ -29,44 +30,32 @@ export interface PortMapping extends PortMappingInput {
   readonly internalIp: Ipv4Address;
 }
 
-/**
- * Mappings of one device that follow each other in a list, as pairs of plain numbers: key, target, key,
- * target, … There may be tens of thousands.
- */
-export interface PortRun {
+/** All mappings of a list that are of one device. */
+export interface PortList {
   readonly device: string;
-  readonly pairs: readonly number[];
+  /** As {@link PortWriter} packs them. */
+  readonly ports: Uint8Array;
 }
 
-const PROTOCOL_NUMBERS: Readonly<Record<TransportProtocol, number>> = { tcp: 6, udp: 17 };
+const TCP = 6;
+const UDP = 17;
+const TWO_BYTES = 0x1_0000;
 
-/** A port of an external device: by protocol (IANA's number) and port. */
-export function portKey(protocol: TransportProtocol, port: number): number {
-  return PROTOCOL_NUMBERS[protocol] * 0x1_0000 + port;
-}
-
+/** What `keyAt` read. */
 export function readPortKey(key: number): {
   readonly protocol: TransportProtocol;
   readonly port: number;
 } {
-  const protocol = key >>> 16 === PROTOCOL_NUMBERS.tcp ? 'tcp' : 'udp';
-  return { protocol, port: key & 0xffff };
+  return { protocol: key >>> 16 === TCP ? 'tcp' : 'udp', port: key & 0xffff };
 }
 
-/** Where a port leads: address and port of a workload. */
-export function portTarget(address: Ipv4Address, port: number): number {
-  return targetOf(addressToNumber(address), port);
-}
-
+/** What `targetAt` read. */
 export function readPortTarget(target: number): {
   readonly address: Ipv4Address;
   readonly port: number;
 } {
-  return { address: numberToAddress(Math.floor(target / 0x1_0000)), port: target % 0x1_0000 };
-}
-
-function targetOf(address: number, port: number): number {
-  return address * 0x1_0000 + port;
+  const address = Math.floor(target / TWO_BYTES);
+  return { address: numberToAddress(address), port: target - address * TWO_BYTES };
 }
 
 const mappingFields = {
@@ -80,28 +69,40 @@ const MAPPING_FIELDS = Object.keys(mappingFields).length;
 const parseMappingShape = defineShape('mapping', mappingFields);
 
 /** Parses port mappings: one, or a list. */
-export function parsePortMappings(input: unknown, operation: string): readonly PortRun[] {
-  const runs = new PortRuns();
-  if (describeType(input) !== 'array') runs.add(parseMappingShape(input, operation));
-  else {
-    withOperation(operation, () => {
-      readLongList(input, 'list', MOST_MAPPINGS, (item, field) => {
-        if (runs.addPlain(item)) return;
-        runs.add(inElement(field(), () => parseMappingShape(item, operation)));
-      });
-    });
+export function parsePortMappings(input: unknown, operation: string): readonly PortList[] {
+  if (describeType(input) !== 'array') {
+    const lists = new PortLists(1);
+    lists.add(parseMappingShape(input, operation));
+    return lists.finish();
   }
-  return Object.freeze(runs.list);
+  return withOperation(operation, () => {
+    const items = copyLongList(input, 'list', MOST_MAPPINGS);
+    const lists = new PortLists(items.length);
+    for (let index = 0; index < items.length; index += 1) {
+      const item = items[index];
+      if (lists.addPlain(item)) continue;
+      // The text of its place costs more than to read it: it is made where something is wrong.
+      const parse = (): PortMapping => parseMappingShape(item, operation);
+      lists.add(inElement(`list[${String(index)}]`, parse));
+    }
+    return lists.finish();
+  });
 }
 
-class PortRuns {
-  readonly list: { readonly device: string; readonly pairs: number[] }[] = [];
+class PortLists {
+  readonly #writers = new Map<string, PortWriter>();
+  readonly #expected: number;
   #device: string | undefined;
-  #pairs: number[] = [];
+  #writer: PortWriter | undefined;
+
+  constructor(expected: number) {
+    this.#expected = expected;
+  }
 
   add({ protocol, externalDevice, externalPort, internalIp, internalPort }: PortMapping): void {
-    this.#turnTo(externalDevice);
-    this.#pairs.push(portKey(protocol, externalPort), portTarget(internalIp, internalPort));
+    const writer = this.#writerOf(externalDevice);
+    const number = protocol === 'tcp' ? TCP : UDP;
+    writer.add(number, externalPort, addressToNumber(internalIp), internalPort);
   }
 
   /**
@@ -113,25 +114,37 @@ class PortRuns {
       const fields = readPlain(item);
       if (fields === undefined) return false;
       const { protocol, device, port, address, inside } = fields;
-      const internal = typeof address === 'string' ? ipv4Number(address) : NO_ADDRESS;
-      if (internal === NO_ADDRESS || !isUnicastNumber(internal)) return false;
-      if (!isPort(port) || !isPort(inside)) return false;
+      const internal = readAddress(address);
+      if (internal === NO_ADDRESS || !isPort(port) || !isPort(inside)) return false;
       if (protocol !== 'tcp' && protocol !== 'udp') return false;
-      if (this.#device === undefined || device !== this.#device) {
-        this.#turnTo(parseExternalDevice(device, 'externalDevice'));
+      let writer = this.#writer;
+      if (writer === undefined || device !== this.#device) {
+        writer = this.#writerOf(parseExternalDevice(device, 'externalDevice'));
       }
-      this.#pairs.push(portKey(protocol, port), targetOf(internal, inside));
+      writer.add(protocol === 'tcp' ? TCP : UDP, port, internal, inside);
       return true;
     } catch {
       return false;
     }
   }
 
-  #turnTo(device: string): void {
-    if (device === this.#device) return;
+  finish(): readonly PortList[] {
+    const lists = [...this.#writers].map(([device, writer]) =>
+      Object.freeze({ device, ports: writer.finish() }),
+    );
+    return Object.freeze(lists);
+  }
+
+  #writerOf(device: string): PortWriter {
+    let writer = this.#writers.get(device);
+    if (writer === undefined) {
+      // Most lists are of one device.
+      writer = this.#writers.size === 0 ? new PortWriter(this.#expected) : new PortWriter();
+      this.#writers.set(device, writer);
+    }
     this.#device = device;
-    this.#pairs = [];
-    this.list.push({ device, pairs: this.#pairs });
+    this.#writer = writer;
+    return writer;
   }
 }
 
@@ -179,6 +192,11 @@ function readPlain(item: unknown): PlainFields | undefined {
     count += 1;
   }
   return count === MAPPING_FIELDS ? { protocol, device, port, address, inside } : undefined;
+}
+
+function readAddress(value: unknown): number {
+  const number = typeof value === 'string' ? ipv4Number(value) : NO_ADDRESS;
+  return number !== NO_ADDRESS && isUnicastNumber(number) ? number : NO_ADDRESS;
 }
 
 function isPort(value: unknown): value is number {

@@ -53,35 +53,20 @@ export function parseList<T>(
   parseItem: Parser<T>,
   most: number,
 ): readonly T[] {
-  const parsed: T[] = [];
-  readLongList(value, field, most, (item, place) => {
-    parsed.push(parseItem(item, place()));
-  });
-  return Object.freeze(parsed);
+  const items = copyLongList(value, field, most);
+  return Object.freeze(items.map((item, index) => parseItem(item, `${field}[${String(index)}]`)));
 }
 
 /**
- * Reads a list that may have tens of thousands of values: then even the texts of their places cost more
- * than reading them, so these are made when asked for.
+ * A list as it is at this moment. For those that may have tens of thousands of values: even the texts of
+ * their places cost more than reading them, so whoever reads them makes one where something is wrong.
  */
-export function readLongList(
-  value: unknown,
-  field: string,
-  most: number,
-  read: (item: unknown, place: () => string) => void,
-): void {
+export function copyLongList(value: unknown, field: string, most: number): readonly unknown[] {
   const items = copyArray(value, most);
-  if (items === undefined) {
-    refuse(
-      value,
-      field,
-      `a list of at most ${String(most)} values`,
-      describeType(value) === 'array' ? 'it is too long or cannot be read' : undefined,
-    );
-  }
-  let index = 0;
-  const place = (): string => `${field}[${String(index)}]`;
-  for (; index < items.length; index += 1) read(items[index], place);
+  if (items !== undefined) return items;
+  const isList = describeType(value) === 'array';
+  const detail = isList ? 'it is too long or cannot be read' : undefined;
+  return refuse(value, field, `a list of at most ${String(most)} values`, detail);
 }
 
 function copyArray(value: unknown, most: number): readonly unknown[] | undefined {

@@ -1,6 +1,6 @@
+import { PORT_BYTES, keyAt, targetAt, viewOf } from '../model';
 import type { NftCommand } from '../plan';
 import type { Ledger } from './ledger';
-import { packPorts } from './pack';
 import { ACCEPT, addElements, addPorts, deleteElements, deletePorts } from './sets';
 import type { Transaction } from './sets';
 
@@ -19,9 +19,17 @@ export interface PublicRow {
   readonly device: string;
 }
 
-/** A change of what the table holds. Ports are key, target, key, target, … */
+/** Ports of one device, packed: there may be tens of thousands. */
+export interface PortEdit {
+  readonly type: 'ports';
+  readonly device: string;
+  readonly put: Uint8Array;
+  readonly drop: Uint8Array;
+}
+
+/** A change of what the table holds. */
 export type Edit =
-  | ({ readonly type: 'ports'; readonly device: string } & PutAndDrop<number>)
+  | PortEdit
   | ({ readonly type: 'pairs' } & PutAndDrop<PairRow>)
   | ({ readonly type: 'inside' } & PutAndDrop<string>)
   | ({ readonly type: 'public' } & PutAndDrop<PublicRow>);
@@ -60,17 +68,14 @@ export function fold(ledger: Ledger, edits: readonly Edit[]): void {
 function toPart(edit: Edit): Transaction {
   if (edit.type !== 'ports')
     return { commands: commandsOf(edit), before: commandsOf(invert(edit)) };
-  const { device } = edit;
-  // There may be tens of thousands: both ways have the same bytes.
-  const put = packPorts(edit.put);
-  const drop = packPorts(edit.drop);
+  const { device, put, drop } = edit;
   return {
     commands: [...deletePorts(device, drop), ...addPorts(device, put)],
     before: [...deletePorts(device, put), ...addPorts(device, drop)],
   };
 }
 
-function commandsOf(edit: Exclude<Edit, { readonly type: 'ports' }>): NftCommand[] {
+function commandsOf(edit: Exclude<Edit, PortEdit>): NftCommand[] {
   switch (edit.type) {
     case 'pairs': {
       const rows = (pairs: readonly PairRow[]): [string, string][] =>
@@ -135,9 +140,11 @@ function foldOne(ledger: Ledger, edit: Edit): void {
   }
 }
 
-function foldPorts(ports: Map<number, number>, { put, drop }: PutAndDrop<number>): void {
-  for (let at = 0; at < drop.length; at += 2) ports.delete(drop[at] ?? 0);
-  for (let at = 0; at < put.length; at += 2) ports.set(put[at] ?? 0, put[at + 1] ?? 0);
+function foldPorts(ports: Map<number, number>, { put, drop }: PortEdit): void {
+  const [there, gone] = [viewOf(put), viewOf(drop)];
+  for (let at = 0; at < drop.length; at += PORT_BYTES) ports.delete(keyAt(gone, at));
+  for (let at = 0; at < put.length; at += PORT_BYTES)
+    ports.set(keyAt(there, at), targetAt(there, at));
 }
 
 function foldPublic(ledger: Ledger, { put, drop }: PutAndDrop<PublicRow>): void {

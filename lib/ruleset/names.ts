@@ -51,6 +51,7 @@ export function arrivalOf(device: string): string {
 
 // Links may have names that the language of nft has no words for; its listing must load again.
 function escaped(device: string): string {
+  if (/^[A-Za-z0-9.-]*$/.test(device)) return device;
   return [...new TextEncoder().encode(device)]
     .map((byte) => {
       const letter = String.fromCharCode(byte);

@@ -76,47 +76,16 @@ function readField(view: DataView, offset: number, type: PackedType): Field {
 export class PortMarks {
   readonly #bits = new Uint8Array((2 * 0x1_0000) / 8);
 
-  mark(key: number): void {
+  /** False: it was in there already. */
+  add(key: number): boolean {
     const place = placeOf(key);
-    this.#bits[place >>> 3] = (this.#bits[place >>> 3] ?? 0) | (1 << (place & 7));
-  }
-
-  has(key: number): boolean {
-    const place = placeOf(key);
-    return ((this.#bits[place >>> 3] ?? 0) & (1 << (place & 7))) !== 0;
+    const bits = this.#bits[place >>> 3] ?? 0;
+    const bit = 1 << (place & 7);
+    this.#bits[place >>> 3] = bits | bit;
+    return (bits & bit) === 0;
   }
 }
 
 function placeOf(key: number): number {
   return (key & 0xffff) + (key >>> 16 === UDP ? 0x1_0000 : 0);
-}
-
-const PORT_BYTES = 16;
-
-/** Packs key, target, key, target, … for a map of ports. */
-export function packPorts(pairs: readonly number[]): Uint8Array {
-  const packed = new Uint8Array((pairs.length / 2) * PORT_BYTES);
-  const view = new DataView(packed.buffer);
-  for (let index = 0, offset = 0; index < pairs.length; index += 2, offset += PORT_BYTES) {
-    const key = pairs[index] ?? 0;
-    const target = pairs[index + 1] ?? 0;
-    const address = Math.floor(target / 0x1_0000);
-    view.setUint8(offset, key >>> 16);
-    view.setUint16(offset + 4, key & 0xffff);
-    view.setUint32(offset + 8, address);
-    // Not `%`, which takes ten times as long for what does not fit into 32 bits.
-    view.setUint16(offset + 12, target - address * 0x1_0000);
-  }
-  return packed;
-}
-
-/** The inverse of {@link packPorts}. */
-export function unpackPorts(packed: Uint8Array): Map<number, number> {
-  const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
-  const ports = new Map<number, number>();
-  for (let offset = 0; offset + PORT_BYTES <= packed.byteLength; offset += PORT_BYTES) {
-    const key = view.getUint8(offset) * 0x1_0000 + view.getUint16(offset + 4);
-    ports.set(key, view.getUint32(offset + 8) * 0x1_0000 + view.getUint16(offset + 12));
-  }
-  return ports;
 }

@@ -1,7 +1,8 @@
 import type { NftTableState } from '../kernel';
+import { unpackPorts } from '../model';
 import { Ledger } from './ledger';
 import { CHAIN, SET, portsOf } from './names';
-import { unpackElements, unpackPorts } from './pack';
+import { unpackElements } from './pack';
 import { SIGNATURE, chainsFor, readAbout } from './ruleset';
 import { LAYOUT } from './sets';
 

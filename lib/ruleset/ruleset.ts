@@ -1,3 +1,4 @@
+import { packPorts } from '../model';
 import type { NftBase, NftCommand, NftExpression } from '../plan';
 import {
   clampSegments,
@@ -22,7 +23,6 @@ import {
 import type { Words } from './expressions';
 import type { Ledger } from './ledger';
 import { BRIDGE_PREFIX, CHAIN, FAMILY, SET, TABLE, arrivalOf, portsOf } from './names';
-import { packPorts } from './pack';
 import { ACCEPT, addElements, addPorts, declarePorts, declareSet } from './sets';
 
 const HERE = { family: FAMILY, table: TABLE } as const;
@@ -314,8 +314,6 @@ function elementsOf(ledger: Ledger, devices: readonly string[]): NftCommand[] {
     ),
     ...addElements('published', published),
     ...addElements('sources', sources),
-    ...[...ledger.ports].flatMap(([device, ports]) =>
-      addPorts(device, packPorts([...ports].flat())),
-    ),
+    ...[...ledger.ports].flatMap(([device, ports]) => addPorts(device, packPorts(ports))),
   ];
 }

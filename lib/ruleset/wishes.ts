@@ -1,23 +1,17 @@
 import { APIError } from '../errors';
-import {
-  addressToNumber,
-  containsAddress,
-  numberToAddress,
-  readPortKey,
-  readPortTarget,
-} from '../model';
+import { PORT_BYTES, addressToNumber, containsAddress, numberToAddress } from '../model';
 import type {
   FirewallAction,
   Forwarding,
   Ipv4Address,
   Ipv4Cidr,
-  PortRun,
+  PortList,
   PublicIp,
 } from '../model';
 import type { Change, Edit, PairRow, PublicRow } from './edits';
 import type { Ledger } from './ledger';
 import { BRIDGE_PREFIX } from './names';
-import { PortMarks } from './pack';
+import { NO_PORTS, choosePorts } from './port-choice';
 
 /** A network that a tenant's device is in. */
 export interface TenantNetwork {
@@ -55,69 +49,20 @@ export function changeForwardings(
 export function changePorts(
   ledger: Ledger,
   action: FirewallAction,
-  wishes: readonly PortRun[],
+  wishes: readonly PortList[],
 ): Change {
-  const drafts = new Map<string, PortDraft>();
+  const edits: Edit[] = [];
   let changed = 0;
   let asked = 0;
-  for (const { device, pairs } of wishes) {
+  for (const { device, ports } of wishes) {
     if (action === 'enable') refuseUnknown(ledger, device);
-    const draft = drafts.get(device) ?? newDraft(ledger, device);
-    drafts.set(device, draft);
-    asked += pairs.length / 2;
-    for (let at = 0; at < pairs.length; at += 2) {
-      if (takePort(draft, action, pairs[at] ?? 0, pairs[at + 1] ?? 0)) changed += 1;
-    }
+    const chosen = choosePorts(ledger.ports.get(device), device, action, ports);
+    asked += ports.length / PORT_BYTES;
+    changed += chosen.length / PORT_BYTES;
+    const [put, drop] = action === 'enable' ? [chosen, NO_PORTS] : [NO_PORTS, chosen];
+    if (chosen.length > 0) edits.push({ type: 'ports', device, put, drop });
   }
-  const edits = [...drafts.values()]
-    .filter(({ pairs }) => pairs.length > 0)
-    .map(({ device, pairs }): Edit => ({ type: 'ports', device, ...sided(action, pairs) }));
   return { edits, changed, unchanged: asked - changed };
-}
-
-/** What changes among the ports of one device. */
-interface PortDraft {
-  readonly device: string;
-  readonly there: ReadonlyMap<number, number> | undefined;
-  /** Key, target, key, target, … */
-  readonly pairs: number[];
-  readonly marks: PortMarks;
-  /** The same pairs by key; made when a key comes a second time. */
-  repeated: Map<number, number> | undefined;
-}
-
-function newDraft(ledger: Ledger, device: string): PortDraft {
-  const ports = ledger.ports.get(device);
-  // Thousands of questions less where the answer is the same.
-  const there = ports?.size === 0 ? undefined : ports;
-  return { device, there, pairs: [], marks: new PortMarks(), repeated: undefined };
-}
-
-/** Says whether there was anything to do. */
-function takePort(draft: PortDraft, action: FirewallAction, key: number, target: number): boolean {
-  const present = draft.there?.get(key);
-  if (action === 'enable') {
-    const other = present ?? draftedTarget(draft, key);
-    if (other !== undefined && other !== target) throw portTaken(draft.device, key, target, other);
-    if (other !== undefined) return false;
-  } else if (present !== target || draftedTarget(draft, key) !== undefined) return false;
-  draft.marks.mark(key);
-  draft.repeated?.set(key, target);
-  draft.pairs.push(key, target);
-  return true;
-}
-
-/** Where this change makes a port lead. */
-function draftedTarget(draft: PortDraft, key: number): number | undefined {
-  if (!draft.marks.has(key)) return undefined;
-  draft.repeated ??= byKey(draft.pairs);
-  return draft.repeated.get(key);
-}
-
-function byKey(pairs: readonly number[]): Map<number, number> {
-  const targets = new Map<number, number>();
-  for (let at = 0; at < pairs.length; at += 2) targets.set(pairs[at] ?? 0, pairs[at + 1] ?? 0);
-  return targets;
 }
 
 /**
@@ -213,18 +158,6 @@ function refuseTenants(wish: PublicIp, networks: readonly TenantNetwork[]): void
     value: wish.publicIp,
     expected: 'an address of the outside',
     detail: `it lies in ${tenant.network}, which is the tenant's on ${tenant.device}`,
-  });
-}
-
-function portTaken(device: string, key: number, wanted: number, present: number): APIError {
-  const { protocol, port } = readPortKey(key);
-  const [taken, wish] = [present, wanted].map((target) => {
-    const { address, port: inside } = readPortTarget(target);
-    return `${address}:${String(inside)}`;
-  });
-  return new APIError('SNNET_FIREWALL_CONFLICT', {
-    object: { device, protocol, port },
-    detail: `it leads to ${String(taken)}, so not to ${String(wish)}`,
   });
 }
 

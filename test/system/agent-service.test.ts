@@ -88,8 +88,11 @@ it(
     const agent = await AgentProcess.start(options);
     await scheduler.connected(CNCI_ID);
     await scheduler.sendText(CNCI_ID, 'tenant-added', tenantYaml('tenant-added', {}));
-    await until(async () => (await stand.servers()).length === 1, MINUTE_MS);
+    // Ports come after the server, which is another process until it has bound its sockets.
+    const isMapped = async (): Promise<boolean> => (await stand.ruleset()).includes('33261 : ');
+    expect(await until(isMapped, MINUTE_MS)).toBe(true);
     const before = await stand.servers();
+    expect(before).toHaveLength(1);
     await agent.kill();
     // It finds the server of the one before, and tells it from others.
     await using again = await AgentProcess.start(options);

@@ -1,11 +1,15 @@
 import {
+  PORT_BYTES,
   debugSshPortForIp,
+  keyAt,
   parseDeviceName,
   parseFirewallAction,
   parseFirewallOptions,
   parseForwardings,
   parsePortMappings,
   parsePublicIps,
+  targetAt,
+  viewOf,
 } from '#lib/model/index';
 import type { PortMapping } from '#lib/model/index';
 import { portMapping } from '#lib/ruleset/ledger';
@@ -21,13 +25,13 @@ const MAPPING = {
 
 /** Parsed mappings, in words again. */
 function mappingsIn(input: unknown): PortMapping[] {
-  return parsePortMappings(input, 'op').flatMap(({ device, pairs }) =>
-    [...unpackPairs(pairs)].map(([key, target]) => portMapping(device, key, target)),
-  );
-}
-
-function* unpackPairs(pairs: readonly number[]): Generator<[number, number]> {
-  for (let at = 0; at < pairs.length; at += 2) yield [pairs[at]!, pairs[at + 1]!];
+  return parsePortMappings(input, 'op').flatMap(({ device, ports }) => {
+    const view = viewOf(ports);
+    return Array.from({ length: ports.length / PORT_BYTES }, (_, index) => {
+      const at = index * PORT_BYTES;
+      return portMapping(device, keyAt(view, at), targetAt(view, at));
+    });
+  });
 }
 
 describe('the port that leads to a workload’s SSH', () => {
@@ -64,19 +68,14 @@ describe('port mappings', () => {
     expect(mappingsIn([])).toEqual([]);
   });
 
-  it('of several devices keep their order', () => {
+  it('of several devices keep their order in each', () => {
     const list = ['eth0', 'eth0', 'eth1', 'eth0'].map((externalDevice, index) => ({
       ...MAPPING,
       externalDevice,
       externalPort: 1000 + index,
       protocol: index === 1 ? ('udp' as const) : ('tcp' as const),
     }));
-    expect(mappingsIn(list)).toEqual(list);
-    expect(parsePortMappings(list, 'op').map(({ device }) => device)).toEqual([
-      'eth0',
-      'eth1',
-      'eth0',
-    ]);
+    expect(mappingsIn(list)).toEqual([list[0], list[1], list[3], list[2]]);
   });
 
   it('that are no plain objects are read like others', () => {
