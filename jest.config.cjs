@@ -3,7 +3,7 @@
  * SNNET_SUITES names the directories under test/ to run; inside a guest SNNET_GUEST is its kernel.
  */
 'use strict';
-const { existsSync } = require('node:fs');
+const { existsSync, readdirSync } = require('node:fs');
 const { join } = require('node:path');
 
 const HOST_SUITES = ['pure', 'addon', 'kernel', 'reliability', 'system', 'package'];
@@ -38,10 +38,22 @@ const TOO_SLOW_FOR_GUESTS = [
   'kernel/liveness',
 ];
 
+const isForHost = (path) =>
+  TOO_SLOW_FOR_GUESTS.some((name) => new RegExp(`test/${name}\\.test\\.js$`).test(path));
+
+/** What a guest runs as one file, test/guest/together.ts. */
+const together =
+  process.env.SNNET_TOGETHER === undefined
+    ? []
+    : roots
+        .flatMap((root) => readdirSync(root).map((name) => join(root, name)))
+        .filter((path) => path.endsWith('.test.js') && !isForHost(path));
+
 module.exports = {
   rootDir: __dirname,
   roots: roots.length > 0 ? roots : [compiled],
-  testMatch: ['**/*.test.js'],
+  testMatch: [together.length > 0 ? '**/guest/together.js' : '**/*.test.js'],
+  globals: { snnetTogether: together },
   testPathIgnorePatterns: guest
     ? TOO_SLOW_FOR_GUESTS.map((name) => `test/${name}\\.test\\.js$`)
     : ['/node_modules/'],
@@ -51,8 +63,9 @@ module.exports = {
   // Jest's own choice is one directory of /tmp per user number; inside a user namespace that is
   // root's. A guest has a /tmp of its own.
   ...(guest ? {} : { cacheDirectory: join(__dirname, 'node_modules', '.cache', 'jest') }),
-  // Every kernel test has namespaces of its own. A guest has one processor.
-  maxWorkers: guest ? 1 : 2,
+  // Every kernel test has namespaces of its own. Two processors keep three workers busy, since a third of
+  // the time is waiting: for programs, for the kernel, for the clock. A guest has one processor.
+  maxWorkers: guest ? 1 : 3,
   // Starting a program costs the more, the larger the process that starts it; some tests start thousands.
   workerIdleMemoryLimit: '400MB',
   testTimeout: guest || process.env.SNNET_SANITIZER ? 120_000 : 30_000,

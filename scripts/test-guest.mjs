@@ -12,10 +12,17 @@ import { add, countRun, format, JEST, ROOT } from './suites.mjs';
 export const KERNELS = ['6.1', '6.12'];
 const TIMEOUT_SECONDS = 1200;
 
-const SHORT = { env: { SNNET_SUITES: 'guest,kernel' }, seconds: TIMEOUT_SECONDS };
+const SUITES = { SNNET_SUITES: 'guest,kernel' };
+/** All files as one, which is loaded once; where some are chosen, each by itself. */
+const TOGETHER = { env: { ...SUITES, SNNET_TOGETHER: '1' }, seconds: TIMEOUT_SECONDS };
+const CHOSEN = { env: SUITES, seconds: TIMEOUT_SECONDS };
 
 /** @param run - Other suites for as long as they take. */
-export async function testGuests(kernels, jestArgs = [], run = SHORT) {
+export async function testGuests(
+  kernels,
+  jestArgs = [],
+  run = jestArgs.length > 0 ? CHOSEN : TOGETHER,
+) {
   if (process.arch !== 'x64') {
     console.log('guests run on x86_64 machines only: not run');
     return { passed: 0, failed: process.env.CI ? 1 : 0, skipped: 1 };
