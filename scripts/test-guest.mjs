@@ -41,7 +41,7 @@ export async function testGuests(
 function testGuest(kernel, jestArgs, { env, seconds }, turn) {
   const bed = join(ROOT, 'test', 'guest', 'run-in-guest');
   // To compile what runs once costs an emulated processor more than to interpret it: 6 % less without.
-  const node = [process.execPath, '--jitless'];
+  const node = [process.execPath, '--no-expose-wasm', '--jitless'];
   return countRun(`guest-${kernel}`, [bed, ...node, JEST, '--runInBand', ...jestArgs], {
     env: {
       GUEST_KERNEL: kernel,
