@@ -3,7 +3,7 @@ import { packPorts } from '../model';
 import type { FirewallAction, PublicIp } from '../model';
 import { describePlan, makePlan } from '../plan';
 import type { NftStep, Step } from '../plan';
-import { changePublicIps, takeBack, toTransaction } from '../ruleset';
+import { NO_PORTS, changePublicIps, takeBack, toTransaction } from '../ruleset';
 import type { Change, Edit, Ledger } from '../ruleset';
 import type { FirewallDryRun, FirewallReport } from './results';
 import { findStaleFlows, hasFlows } from './stale-flows';
@@ -87,7 +87,7 @@ function everythingIn(ledger: Ledger): readonly Edit[] {
     ...[...ledger.ports].map(([device, ports]): Edit => ({
       type: 'ports',
       device,
-      put: packPorts(new Map()),
+      put: NO_PORTS,
       drop: packPorts(ports),
     })),
     { type: 'public', put: [], drop },

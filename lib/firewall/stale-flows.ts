@@ -3,13 +3,14 @@ import {
   PORT_BYTES,
   containsAddress,
   numberToAddress,
+  portKey,
   readPortKey,
   readPortTarget,
   unpackPorts,
 } from '../model';
 import type { Ipv4Address } from '../model';
 import type { ConntrackTuple } from '../plan';
-import type { Edit, Ledger, TenantNetwork } from '../ruleset';
+import type { Edit, Ledger, PortEdit, TenantNetwork } from '../ruleset';
 import type { Surroundings } from './surroundings';
 
 /** Asking for each port by itself pays while they are few; a dump of everything costs the same always. */
@@ -81,7 +82,6 @@ async function collect(
 
 type PublicEdit = Extract<Edit, { readonly type: 'public' }>;
 type PairEdit = Extract<Edit, { readonly type: 'pairs' }>;
-type PortEdit = Extract<Edit, { readonly type: 'ports' }>;
 
 function portFilters({ put, drop }: PortEdit): readonly ConntrackFilter[] {
   if (put.length + drop.length > FEW * PORT_BYTES) return [{}];
@@ -116,7 +116,7 @@ function byPort({ put, drop }: PortEdit, own: ReadonlySet<string>): Matcher {
   const made = unpackPorts(put);
   return ({ original, reply }) => {
     if (original.protocol === 'icmp') return false;
-    const key = (original.protocol === 'tcp' ? 6 : 17) * 0x1_0000 + original.destinationPort;
+    const key = portKey(original.protocol, original.destinationPort);
     const former = gone.get(key);
     if (former !== undefined) {
       const { address, port } = readPortTarget(former);

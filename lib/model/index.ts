@@ -52,14 +52,18 @@ export type {
 } from './firewall-config';
 export {
   PORT_BYTES,
+  PROTOCOL_NUMBERS,
   PortWriter,
   keyAt,
   packPorts,
+  portKey,
+  readPortKey,
+  readPortTarget,
   targetAt,
   unpackPorts,
   viewOf,
 } from './port-list';
-export { parsePortMappings, readPortKey, readPortTarget } from './port-mapping';
+export { parsePortMappings } from './port-mapping';
 export type { PortList, PortMapping, PortMappingInput } from './port-mapping';
 export { parseId, parseLooseId } from './id';
 export type {

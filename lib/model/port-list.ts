@@ -1,3 +1,7 @@
+import type { TransportProtocol } from './firewall-config';
+import { numberToAddress } from './ip';
+import type { Ipv4Address } from './ip';
+
 /**
  * Port mappings of one device, as the kernel keeps the elements of a map: sixteen bytes each, every field
  * in network order and padded with zeros to four bytes. There may be tens of thousands, so they are bytes
@@ -9,6 +13,8 @@ const PORT = 4;
 const ADDRESS = 8;
 const INTERNAL_PORT = 12;
 const TWO_BYTES = 0x1_0000;
+/** IANA's. */
+export const PROTOCOL_NUMBERS: Readonly<Record<TransportProtocol, number>> = { tcp: 6, udp: 17 };
 const FIRST_ROOM = 16;
 
 /** Collects mappings. */
@@ -70,6 +76,28 @@ export function keyAt(view: DataView, offset: number): number {
 /** Where a port leads as one number: by address and port of a workload. */
 export function targetAt(view: DataView, offset: number): number {
   return view.getUint32(offset + ADDRESS) * TWO_BYTES + view.getUint16(offset + INTERNAL_PORT);
+}
+
+/** The number that {@link keyAt} reads. */
+export function portKey(protocol: TransportProtocol, port: number): number {
+  return PROTOCOL_NUMBERS[protocol] * TWO_BYTES + port;
+}
+
+/** The inverse of {@link portKey}. */
+export function readPortKey(key: number): {
+  readonly protocol: TransportProtocol;
+  readonly port: number;
+} {
+  return { protocol: key >>> 16 === PROTOCOL_NUMBERS.tcp ? 'tcp' : 'udp', port: key & 0xffff };
+}
+
+/** What {@link targetAt} read, in words. */
+export function readPortTarget(target: number): {
+  readonly address: Ipv4Address;
+  readonly port: number;
+} {
+  const address = Math.floor(target / TWO_BYTES);
+  return { address: numberToAddress(address), port: target - address * TWO_BYTES };
 }
 
 export function packPorts(ports: ReadonlyMap<number, number>): Uint8Array {

@@ -7,10 +7,10 @@ import {
   parseProtocol,
 } from './firewall-config';
 import type { TransportProtocol } from './firewall-config';
-import { NO_ADDRESS, addressToNumber, ipv4Number, isUnicastNumber, numberToAddress } from './ip';
+import { NO_ADDRESS, addressToNumber, ipv4Number, isUnicastNumber } from './ip';
 import type { Ipv4Address } from './ip';
 import { parsePort } from './node-options';
-import { PortWriter } from './port-list';
+import { PROTOCOL_NUMBERS, PortWriter } from './port-list';
 import { copyLongList } from './refuse';
 import { defineShape, withOperation } from './shape';
 
@@ -35,27 +35,6 @@ export interface PortList {
   readonly device: string;
   /** As {@link PortWriter} packs them. */
   readonly ports: Uint8Array;
-}
-
-const TCP = 6;
-const UDP = 17;
-const TWO_BYTES = 0x1_0000;
-
-/** What `keyAt` read. */
-export function readPortKey(key: number): {
-  readonly protocol: TransportProtocol;
-  readonly port: number;
-} {
-  return { protocol: key >>> 16 === TCP ? 'tcp' : 'udp', port: key & 0xffff };
-}
-
-/** What `targetAt` read. */
-export function readPortTarget(target: number): {
-  readonly address: Ipv4Address;
-  readonly port: number;
-} {
-  const address = Math.floor(target / TWO_BYTES);
-  return { address: numberToAddress(address), port: target - address * TWO_BYTES };
 }
 
 const mappingFields = {
@@ -101,7 +80,7 @@ class PortLists {
 
   add({ protocol, externalDevice, externalPort, internalIp, internalPort }: PortMapping): void {
     const writer = this.#writerOf(externalDevice);
-    const number = protocol === 'tcp' ? TCP : UDP;
+    const number = PROTOCOL_NUMBERS[protocol];
     writer.add(number, externalPort, addressToNumber(internalIp), internalPort);
   }
 
@@ -121,7 +100,7 @@ class PortLists {
       if (writer === undefined || device !== this.#device) {
         writer = this.#writerOf(parseExternalDevice(device, 'externalDevice'));
       }
-      writer.add(protocol === 'tcp' ? TCP : UDP, port, internal, inside);
+      writer.add(PROTOCOL_NUMBERS[protocol], port, internal, inside);
       return true;
     } catch {
       return false;

@@ -1,9 +1,10 @@
 export { fold, takeBack, toTransaction } from './edits';
-export type { Change, Edit } from './edits';
+export type { Change, Edit, PortEdit } from './edits';
 export { passageRule } from './expressions';
 export { Ledger } from './ledger';
 export type { FirewallState } from './ledger';
 export { BRIDGE_PREFIX, FAMILY, MESH, TABLE } from './names';
+export { NO_PORTS } from './port-choice';
 export { isSame, recognise } from './reading';
 export type { Recognition, TableReading } from './reading';
 export { ADOPT_TABLE, DELETE_TABLE, wholeTable } from './ruleset';

@@ -9,7 +9,6 @@ import type { NftType } from '../plan';
 export type Field = string | number;
 
 const NAME_BYTES = 16;
-const UDP = 17;
 
 /** The types that our sets use. */
 export type PackedType = Extract<NftType, 'ifname' | 'ipv4_addr' | 'inet_proto' | 'inet_service'>;
@@ -70,22 +69,4 @@ function readField(view: DataView, offset: number, type: PackedType): Field {
   const bytes = new Uint8Array(view.buffer, view.byteOffset + offset, NAME_BYTES);
   const end = bytes.indexOf(0);
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
-}
-
-/** A set of keys of ports: a bit for each, since it is asked for each of tens of thousands. */
-export class PortMarks {
-  readonly #bits = new Uint8Array((2 * 0x1_0000) / 8);
-
-  /** False: it was in there already. */
-  add(key: number): boolean {
-    const place = placeOf(key);
-    const bits = this.#bits[place >>> 3] ?? 0;
-    const bit = 1 << (place & 7);
-    this.#bits[place >>> 3] = bits | bit;
-    return (bits & bit) === 0;
-  }
-}
-
-function placeOf(key: number): number {
-  return (key & 0xffff) + (key >>> 16 === UDP ? 0x1_0000 : 0);
 }

@@ -1,6 +1,7 @@
 import { APIError } from '../errors';
 import {
   PORT_BYTES,
+  PROTOCOL_NUMBERS,
   PortWriter,
   keyAt,
   readPortKey,
@@ -9,7 +10,6 @@ import {
   viewOf,
 } from '../model';
 import type { FirewallAction } from '../model';
-import { PortMarks } from './pack';
 
 export const NO_PORTS = new Uint8Array(0);
 
@@ -53,8 +53,7 @@ function arrivals(
     const present = there?.get(key);
     if (present === undefined && marks.add(key)) return true;
     // It stands already, or comes a second time in the list.
-    listed ??= firstTargets(view);
-    const other = present ?? listed.get(key);
+    const other = present ?? (listed ??= firstTargets(view)).get(key);
     const wanted = targetAt(view, at);
     if (other !== undefined && other !== wanted) throw portTaken(device, key, wanted, other);
     return false;
@@ -95,4 +94,22 @@ function portTaken(device: string, key: number, wanted: number, present: number)
     object: { device, protocol, port },
     detail: `it leads to ${String(taken)}, so not to ${String(wish)}`,
   });
+}
+
+/** A set of keys of ports: a bit for each, since it is asked for each of tens of thousands. */
+export class PortMarks {
+  readonly #bits = new Uint8Array((2 * 0x1_0000) / 8);
+
+  /** False: it was in there already. */
+  add(key: number): boolean {
+    const place = placeOf(key);
+    const bits = this.#bits[place >>> 3] ?? 0;
+    const bit = 1 << (place & 7);
+    this.#bits[place >>> 3] = bits | bit;
+    return (bits & bit) === 0;
+  }
+}
+
+function placeOf(key: number): number {
+  return (key & 0xffff) + (key >>> 16 === PROTOCOL_NUMBERS.udp ? 0x1_0000 : 0);
 }

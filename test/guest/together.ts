@@ -1,6 +1,6 @@
 /**
- * All test files of a guest as one. An emulated processor takes some eight seconds to load jest's half
- * and the library, and jest does so anew for each file.
+ * All test files of a guest as one. An emulated processor takes some five seconds to load the library, and
+ * jest loads it, and half of itself, anew for each file.
  */
 declare const snnetTogether: readonly string[];
 

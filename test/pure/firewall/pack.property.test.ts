@@ -13,7 +13,8 @@ import {
   unpackPorts,
   viewOf,
 } from '#lib/model/index';
-import { PortMarks, packElements, unpackElements } from '#lib/ruleset/pack';
+import { packElements, unpackElements } from '#lib/ruleset/pack';
+import { PortMarks } from '#lib/ruleset/port-choice';
 import type { PackedType } from '#lib/ruleset/pack';
 import { checkProperty } from '../../support/property';
 
