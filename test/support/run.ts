@@ -1,14 +1,10 @@
-import { spawn } from 'node:child_process';
+import type { Ended } from './program';
+import { start } from './starter';
+
+export { collect } from './program';
 
 /** What is left of a finished program. */
-export interface RunResult {
-  readonly argv: readonly string[];
-  /** `null` when a signal ended it. */
-  readonly status: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+export type RunResult = Omit<Ended, 'timedOut'>;
 
 export interface RunOptions {
   /** Written to standard input, which is empty otherwise. */
@@ -63,47 +59,17 @@ export class RunError extends Error {
 }
 
 /** Runs a program to its end, without a shell; rejects if it fails, unless told otherwise. */
-export function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-  const [command, ...args] = argv;
-  if (command === undefined) return Promise.reject(new TypeError('run: an empty command'));
-  const { check = true, timeoutMs = 10_000 * patience } = options;
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      cwd: options.cwd,
-      env: { ...environmentOf(argv), ...options.env },
-      stdio: 'pipe',
-    });
-    const stdout = collect(child.stdout);
-    const stderr = collect(child.stderr);
-    let timedOut = false;
-    const timer = setTimeout(() => {
-      timedOut = true;
-      child.kill('SIGKILL');
-    }, timeoutMs);
-    // A program that ends without reading its input is no failure of the caller's.
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(options.input ?? '');
-    child.once('error', (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-    child.once('close', (status, signal) => {
-      clearTimeout(timer);
-      const result = { argv, status, signal, stdout: stdout(), stderr: stderr() };
-      if (timedOut) reject(new RunError(result, `did not end within ${timeoutMs} ms`));
-      else if (check && status !== 0)
-        reject(new RunError(result, `ended with ${signal ?? status}`));
-      else resolve(result);
-    });
-  });
-}
-
-/** Gathers what a stream carries; the function that comes back tells what arrived so far. */
-export function collect(stream: NodeJS.ReadableStream): () => string {
-  let text = '';
-  stream.setEncoding('utf8');
-  stream.on('data', (chunk: string) => (text += chunk));
-  return () => text;
+export async function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  if (argv.length === 0) throw new TypeError('run: an empty command');
+  const { check = true, timeoutMs = 10_000 * patience, input = '' } = options;
+  const env = { ...environmentOf(argv), ...options.env };
+  const cwd = options.cwd ?? process.cwd();
+  const { timedOut, ...result } = await start({ argv, env, cwd, input, timeoutMs });
+  if (timedOut) throw new RunError(result, `did not end within ${timeoutMs} ms`);
+  if (check && result.status !== 0) {
+    throw new RunError(result, `ended with ${String(result.signal ?? result.status)}`);
+  }
+  return result;
 }
 
 export function sleep(ms: number): Promise<void> {
