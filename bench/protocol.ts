@@ -178,9 +178,12 @@ export function describePublicIp(i: number): { publicIp: string; internalIp: str
   return { publicIp: `198.51.100.${100 + i}`, internalIp: `172.16.0.${2 + i}` };
 }
 
-/** How often many mappings come and go: compilers are warm at the median, and a round takes seconds. */
+/**
+ * How often many mappings come and go, so that compilers are warm at the median: V8 is done with the
+ * reading of a list after some twenty calls. Of tens of thousands each call warms it.
+ */
 export function cyclesFor(mappings: number): number {
-  return mappings > 10_000 ? 5 : 25;
+  return mappings > 10_000 ? 5 : 60;
 }
 
 /** Milliseconds: longer than the kernel has to do with what a transaction took out. */

@@ -22,6 +22,8 @@ export class PortWriter {
   #bytes: Uint8Array;
   #view: DataView;
   #length = 0;
+  #last = -1;
+  #isAscending = true;
 
   /** @param expected - How many there will be, where that is known. */
   constructor(expected = FIRST_ROOM) {
@@ -31,6 +33,9 @@ export class PortWriter {
 
   /** @param protocol - IANA's number. */
   add(protocol: number, port: number, address: number, internalPort: number): void {
+    const key = protocol * TWO_BYTES + port;
+    if (key <= this.#last) this.#isAscending = false;
+    this.#last = key;
     const at = this.#takeRoom();
     const view = this.#view;
     view.setUint8(at, protocol);
@@ -44,6 +49,11 @@ export class PortWriter {
     const address = Math.floor(target / TWO_BYTES);
     // Not `%`, which takes ten times as long for what does not fit into 32 bits.
     this.add(key >>> 16, key & 0xffff, address, target - address * TWO_BYTES);
+  }
+
+  /** Has each had a later {@link keyAt} than the one before? Then none came twice. */
+  get isAscending(): boolean {
+    return this.#isAscending;
   }
 
   /** All so far; the writer may not be used after. */

@@ -35,6 +35,8 @@ export interface PortList {
   readonly device: string;
   /** As {@link PortWriter} packs them. */
   readonly ports: Uint8Array;
+  /** By protocol and port, each later than the one before: so none comes twice. */
+  readonly isAscending: boolean;
 }
 
 const mappingFields = {
@@ -59,13 +61,15 @@ export function parsePortMappings(input: unknown, operation: string): readonly P
     const lists = new PortLists(items.length);
     for (let index = 0; index < items.length; index += 1) {
       const item = items[index];
-      if (lists.addPlain(item)) continue;
       // The text of its place costs more than to read it: it is made where something is wrong.
-      const parse = (): PortMapping => parseMappingShape(item, operation);
-      lists.add(inElement(`list[${String(index)}]`, parse));
+      if (!lists.addPlain(item)) lists.add(parseElement(item, index, operation));
     }
     return lists.finish();
   });
+}
+
+function parseElement(item: unknown, index: number, operation: string): PortMapping {
+  return inElement(`list[${String(index)}]`, () => parseMappingShape(item, operation));
 }
 
 class PortLists {
@@ -109,7 +113,7 @@ class PortLists {
 
   finish(): readonly PortList[] {
     const lists = [...this.#writers].map(([device, writer]) =>
-      Object.freeze({ device, ports: writer.finish() }),
+      Object.freeze({ device, ports: writer.finish(), isAscending: writer.isAscending }),
     );
     return Object.freeze(lists);
   }

@@ -9,7 +9,7 @@ import {
   targetAt,
   viewOf,
 } from '../model';
-import type { FirewallAction } from '../model';
+import type { FirewallAction, PortList } from '../model';
 
 export const NO_PORTS = new Uint8Array(0);
 
@@ -23,14 +23,19 @@ export const NO_PORTS = new Uint8Array(0);
  */
 export function choosePorts(
   present: ReadonlyMap<number, number> | undefined,
-  device: string,
   action: FirewallAction,
-  list: Uint8Array,
+  { device, ports: list, isAscending }: PortList,
 ): Uint8Array {
-  const view = viewOf(list);
   // Thousands of questions less where the answer is the same.
   const there = present?.size === 0 ? undefined : present;
+  if (action === 'enable' && there === undefined && isAscending) return list;
+  const view = viewOf(list);
   const isChosen = action === 'enable' ? arrivals(view, there, device) : departures(view, there);
+  return pick(list, isChosen);
+}
+
+function pick(list: Uint8Array, isChosen: Chooser): Uint8Array {
+  const view = viewOf(list);
   let chosen: PortWriter | undefined;
   for (let at = 0; at < list.length; at += PORT_BYTES) {
     if (!isChosen(at)) chosen ??= copyOf(view, at);

@@ -54,9 +54,10 @@ export function changePorts(
   const edits: Edit[] = [];
   let changed = 0;
   let asked = 0;
-  for (const { device, ports } of wishes) {
+  for (const wish of wishes) {
+    const { device, ports } = wish;
     if (action === 'enable') refuseUnknown(ledger, device);
-    const chosen = choosePorts(ledger.ports.get(device), device, action, ports);
+    const chosen = choosePorts(ledger.ports.get(device), action, wish);
     asked += ports.length / PORT_BYTES;
     changed += chosen.length / PORT_BYTES;
     const [put, drop] = action === 'enable' ? [chosen, NO_PORTS] : [NO_PORTS, chosen];

@@ -9,6 +9,7 @@
 #include "nft/transaction.h"
 #include "nl/socket.h"
 #include "sys/result.h"
+#include "sys/sysctl.h"
 
 namespace snnet::exec {
 
@@ -25,6 +26,9 @@ class Netfilter {
   // What is not there is a success.
   sys::Status DeleteFlows(const std::vector<nft::Tuple>& flows);
 
+  // How many connection tracking knows, in decimal.
+  sys::Result<std::string> CountFlows() { return flow_count_.Read(); }
+
   // For whoever reads.
   sys::Result<nl::Socket*> Queries();
 
@@ -39,6 +43,7 @@ class Netfilter {
 
   std::optional<nl::Socket> transactions_;
   std::optional<nl::Socket> queries_;
+  sys::SysctlReader flow_count_{"net/netfilter/nf_conntrack_count"};
 };
 
 }  // namespace snnet::exec

@@ -28,8 +28,6 @@ void DieIf(const std::optional<Fault>& fault, Fault::Kind kind, size_t step) {
   if (fault && fault->kind == kind && fault->step == step) kill(getpid(), SIGKILL);
 }
 
-constexpr const char* kFlowCount = "net/netfilter/nf_conntrack_count";
-
 bool IsTransaction(const PlanStep& planned) {
   return std::holds_alternative<Transaction>(planned.step.action);
 }
@@ -124,7 +122,7 @@ RunOutcome PlanRunner::Run(const Plan& plan) {
   if (progress.outcome.failure) {
     RollBack(plan, progress.outcome);
   } else if (std::ranges::any_of(plan.steps, IsTransaction)) {
-    if (auto count = sys::ReadSysctl(kFlowCount)) progress.outcome.flows = std::move(*count);
+    if (auto count = netfilter_->CountFlows()) progress.outcome.flows = std::move(*count);
   }
   return std::move(progress.outcome);
 }

@@ -20,17 +20,29 @@ Result<UniqueFd> OpenSysctl(const std::string& name, int mode, const std::string
   return fd;
 }
 
-}  // namespace
-
-Result<std::string> ReadSysctl(const std::string& name) {
-  const std::string request = "sysctl " + name;
-  auto fd = OpenSysctl(name, O_RDONLY, request);
-  if (!fd) return fd.error();
+Result<std::string> ReadFrom(const UniqueFd& fd, const std::string& request) {
   std::array<char, 4096> buffer;
-  const ssize_t length = read(fd->get(), buffer.data(), buffer.size());
+  const ssize_t length = pread(fd.get(), buffer.data(), buffer.size(), 0);
   if (length < 0) return LastError(request);
   std::string value(buffer.data(), static_cast<size_t>(length));
   while (!value.empty() && value.back() == '\n') value.pop_back();
+  return value;
+}
+
+}  // namespace
+
+Result<std::string> ReadSysctl(const std::string& name) { return SysctlReader(name).Read(); }
+
+Result<std::string> SysctlReader::Read() {
+  const std::string request = "sysctl " + name_;
+  if (!fd_) {
+    auto fd = OpenSysctl(name_, O_RDONLY, request);
+    if (!fd) return fd.error();
+    fd_ = std::move(*fd);
+  }
+  auto value = ReadFrom(fd_, request);
+  // Its module may have gone, and come again.
+  if (!value) fd_.Reset();
   return value;
 }
 

@@ -65,6 +65,9 @@ test('ports come out as they went in, however many there are', async () => {
         });
         return [key, target] as const;
       });
+      const keys = pairs.map(([key]) => key);
+      const ascending = [...new Set(keys)].sort((one, other) => one - other);
+      expect(writer.isAscending).toBe(keys.join() === ascending.join());
       expect(unpackPorts(packed)).toEqual(new Map(pairs));
       expect(unpackPorts(packPorts(new Map(pairs)))).toEqual(new Map(pairs));
     }),
