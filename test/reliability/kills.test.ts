@@ -11,7 +11,7 @@ import { has, whereabouts } from '../support/reasons';
 import { Sandbox } from '../support/sandbox';
 import { KILLED } from './operations/index';
 import type { Operation } from './operations/index';
-import { chooseKills, labelOf, parseKill } from './kills/choice';
+import { chooseKills, instantsOf, labelOf, parseKill } from './kills/choice';
 import { KillFailure, Slot } from './kills/slot';
 import type { Kill, Outcome, Reference } from './kills/slot';
 
@@ -86,11 +86,13 @@ test(
       failures: [],
     };
     const count = kills.length;
+    const chosen = kills.filter(({ moment }) => 'instant' in moment).length;
+    const there = [...references].flatMap((entry) => instantsOf(...entry)).length;
     const begin = Date.now();
     await Promise.all(Array.from({ length: SLOTS }, () => work(box, kills, tally)));
     const seconds = Math.round((Date.now() - begin) / 1000);
     console.log(
-      `seed ${seed}: ${count} kills of ${references.size} operations in ${seconds} s: ${JSON.stringify(tally.outcomes)}`,
+      `seed ${seed}: ${count} kills of ${references.size} operations (${chosen} at their ${there} instants) in ${seconds} s: ${JSON.stringify(tally.outcomes)}`,
     );
     expect(tally.failures).toEqual([]);
   },

@@ -17,6 +17,14 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
+/** Each instant of an operation at which a kill is of use. */
+export function instantsOf(operation: Operation, reference: Reference): Kill[] {
+  return reference.instants.flatMap(({ kind }, instant): Kill[] => {
+    const isOfUse = kind === 'whole' || (kind === 'cut' && operation.survivesCuts);
+    return isOfUse ? [{ operation, reference, moment: { instant } }] : [];
+  });
+}
+
 /**
  * Each instant once, and the rest at random moments; fewer than there are instants: some of them. In a
  * random order, from its end.
@@ -34,12 +42,7 @@ export function chooseKills(
       times.map(() => ({ operation, reference, moment })),
     );
   }
-  const instants = all.flatMap(([operation, reference]) =>
-    reference.instants.flatMap(({ kind }, instant): Kill[] => {
-      const isOfUse = kind === 'whole' || (kind === 'cut' && operation.survivesCuts);
-      return isOfUse ? [{ operation, reference, moment: { instant } }] : [];
-    }),
-  );
+  const instants = all.flatMap(([operation, reference]) => instantsOf(operation, reference));
   const kills = shuffle(instants, random).slice(0, options.amount);
   while (kills.length < options.amount) {
     const [operation, reference] = all[Math.floor(random() * all.length)]!;
