@@ -63,7 +63,7 @@ module.exports = {
   ...(guest ? {} : { cacheDirectory: join(__dirname, 'node_modules', '.cache', 'jest') }),
   // Every kernel test has namespaces of its own. Two processors keep three workers busy, since a third of
   // the time is waiting: for programs, for the kernel, for the clock. A guest has one processor.
-  maxWorkers: guest ? 1 : Number(process.env.SNNET_WORKERS ?? 3),
+  maxWorkers: guest ? 1 : 3,
   // Starting a program costs the more, the larger the process that starts it; some tests start thousands.
   workerIdleMemoryLimit: '400MB',
   testTimeout: guest || process.env.SNNET_SANITIZER ? 120_000 : 30_000,

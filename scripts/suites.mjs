@@ -23,26 +23,18 @@ export function format({ passed, failed, skipped }) {
  * says nothing, or fails without naming a failure, counts as one failure. Its output is passed on as
  * it comes; or, where several run at once, when `turn` is fulfilled.
  */
-export function countRun(label, argv, options) {
-  return beginRun(label, argv, options).counts;
-}
-
-/** The same; `ended` does not wait for its turn to speak. */
-export function beginRun(label, argv, { env = {}, timeoutMs, turn }) {
+export async function countRun(label, argv, { env = {}, timeoutMs, turn }) {
   mkdirSync(SUMMARIES, { recursive: true });
   const file = join(SUMMARIES, `${label}.json`);
   rmSync(file, { force: true });
   const child = start(argv, { ...env, SNNET_SUMMARY: file }, timeoutMs, turn !== undefined);
-  const count = async () => {
-    const status = await child.ended;
-    await turn;
-    process.stdout.write(child.output());
-    const counts = readCounts(file) ?? { passed: 0, failed: 0, skipped: 0 };
-    if (counts.failed === 0 && status !== 0) counts.failed = 1;
-    console.log(`${label}: ${format(counts)}${status === 0 ? '' : ` (status ${status})`}`);
-    return counts;
-  };
-  return { ended: child.ended, counts: count() };
+  const status = await child.ended;
+  await turn;
+  process.stdout.write(child.output());
+  const counts = readCounts(file) ?? { passed: 0, failed: 0, skipped: 0 };
+  if (counts.failed === 0 && status !== 0) counts.failed = 1;
+  console.log(`${label}: ${format(counts)}${status === 0 ? '' : ` (status ${status})`}`);
+  return counts;
 }
 
 function start([command, ...args], env, timeoutMs, held) {

@@ -7,7 +7,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { add, beginRun, format, JEST, ROOT } from './suites.mjs';
+import { add, countRun, format, JEST, ROOT } from './suites.mjs';
 
 export const KERNELS = ['6.1', '6.12'];
 const TIMEOUT_SECONDS = 1200;
@@ -17,40 +17,32 @@ const SUITES = { SNNET_SUITES: 'guest,kernel' };
 const TOGETHER = { env: { ...SUITES, SNNET_TOGETHER: '1' }, seconds: TIMEOUT_SECONDS };
 const CHOSEN = { env: SUITES, seconds: TIMEOUT_SECONDS };
 
-/**
- * @param run - Other suites for as long as they take.
- * @param beside - What is running meanwhile and tells first what it has to tell: the suites of the host.
- */
+/** @param run - Other suites for as long as they take. */
 export async function testGuests(
   kernels,
   jestArgs = [],
-  { run = jestArgs.length > 0 ? CHOSEN : TOGETHER, beside } = {},
+  run = jestArgs.length > 0 ? CHOSEN : TOGETHER,
 ) {
   if (process.arch !== 'x64') {
     console.log('guests run on x86_64 machines only: not run');
     return { passed: 0, failed: process.env.CI ? 1 : 0, skipped: 1 };
   }
-  const processors = availableParallelism() - (beside === undefined ? 0 : 1);
-  if (processors < 1) await beside;
-  return runGuests(kernels, jestArgs, { run, beside, parallel: processors >= kernels.length });
-}
-
-// A guest keeps one processor busy. Two at once on two processors: 38 s against 53 s in turn.
-async function runGuests(kernels, jestArgs, { run, beside, parallel }) {
+  // A guest keeps one processor busy. Two at once on two processors: 38 s against 53 s in turn.
+  const parallel = availableParallelism() >= kernels.length;
   const runs = [];
   for (const kernel of kernels) {
     const before = runs.at(-1);
-    if (!parallel) await before?.ended;
-    runs.push(beginGuest(kernel, jestArgs, run, before?.counts ?? beside));
+    if (!parallel) await before;
+    runs.push(testGuest(kernel, jestArgs, run, parallel ? before : undefined));
   }
-  return add(await Promise.all(runs.map(({ counts }) => counts)));
+  return add(await Promise.all(runs));
 }
 
-function beginGuest(kernel, jestArgs, { env, seconds }, turn) {
+function testGuest(kernel, jestArgs, { env, seconds }, turn) {
   const bed = join(ROOT, 'test', 'guest', 'run-in-guest');
   // To compile what runs once costs an emulated processor more than to interpret it: 6 % less without.
   const node = [process.execPath, '--no-expose-wasm', '--jitless'];
-  return beginRun(`guest-${kernel}`, [bed, ...node, JEST, '--runInBand', ...jestArgs], {
+  return countRun(`guest-${kernel}`, [bed, ...node, JEST, '--runInBand', ...jestArgs], {
     env: {
       GUEST_KERNEL: kernel,
       GUEST_PROJECT: ROOT,

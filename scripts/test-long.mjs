@@ -38,7 +38,7 @@ async function testLong(words) {
     if (test === 'guest-kills') {
       const { SNNET_KILLS = KILLS_IN_A_GUEST } = process.env;
       const run = { env: { ...env, SNNET_KILLS }, seconds: TIMEOUT_MS / 1000 };
-      counts.push(await testGuests(KERNELS, ['/reliability/kills'], { run }));
+      counts.push(await testGuests(KERNELS, ['/reliability/kills'], run));
       continue;
     }
     const argv = [process.execPath, JEST, '--runInBand', `/reliability/${test}\\.test\\.js$`];

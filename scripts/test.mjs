@@ -8,7 +8,6 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { bootstrap } from './bootstrap.mjs';
 import { add, countRun, format, JEST } from './suites.mjs';
@@ -16,14 +15,12 @@ import { KERNELS, testGuests } from './test-guest.mjs';
 
 const HOST_SUITES = ['pure', 'addon', 'kernel', 'reliability', 'system', 'package'];
 const HOST_TIMEOUT_MS = 25 * 60 * 1000;
-/** A guest is as much of a load as one of jest's workers. */
-const BESIDE_GUESTS = { SNNET_WORKERS: String(availableParallelism() > 2 ? 3 : 2) };
 const SELF = fileURLToPath(import.meta.url);
 const PRIVATE = ['--user', '--map-root-user', '--net', '--mount'];
 
-function testHost(suites, jestArgs, env) {
+function testHost(suites, jestArgs) {
   return countRun('host', [...enterPrivileges(), process.execPath, ...jestRun(jestArgs)], {
-    env: { ...env, SNNET_SUITES: suites.join(',') },
+    env: { SNNET_SUITES: suites.join(',') },
     timeoutMs: HOST_TIMEOUT_MS,
   });
 }
@@ -64,12 +61,10 @@ async function testAll(words) {
   bootstrap('test');
   const all = chosen.length === 0;
   const suites = all ? HOST_SUITES : chosen.filter((suite) => suite !== 'guest');
-  const hasGuests = all || chosen.includes('guest');
-  const runs = [];
-  if (suites.length > 0) runs.push(testHost(suites, jestArgs, hasGuests ? BESIDE_GUESTS : {}));
-  // Tests of the host wait for a third of their time; what they leave of the processors is a guest's.
-  if (hasGuests) runs.push(testGuests(KERNELS, jestArgs, { beside: runs[0] }));
-  return add(await Promise.all(runs));
+  const counts = [];
+  if (suites.length > 0) counts.push(await testHost(suites, jestArgs));
+  if (all || chosen.includes('guest')) counts.push(await testGuests(KERNELS, jestArgs));
+  return add(counts);
 }
 
 const words = process.argv.slice(2);

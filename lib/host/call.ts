@@ -10,7 +10,10 @@ export class Call {
   /** Those who wait at the moment: told when the caller gives up. */
   readonly #waiting = new Set<(error: APIError) => void>();
   #error: APIError | undefined;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timeoutMs: number;
+  readonly #deadline: number;
+  /** Only for who waits: most calls of a firewall never do. */
+  #timer: NodeJS.Timeout | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => {
     this.#end(
@@ -24,22 +27,27 @@ export class Call {
   constructor(operation: string, options: CallOptions, defaultTimeoutMs: number) {
     this.operation = operation;
     this.#signal = options.signal;
-    const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
-    this.#timer = setTimeout(() => {
-      const detail = `it took more than ${String(timeoutMs)} ms`;
-      this.#end(new APIError('SNNET_CALL_TIMEOUT', { operation, detail }));
-    }, timeoutMs);
+    this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+    this.#deadline = performance.now() + this.#timeoutMs;
     if (this.#signal?.aborted === true) this.#onAbort();
     else this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   /** Throws when the caller has given up. */
   check(): void {
+    if (performance.now() >= this.#deadline) this.#endLate();
     if (this.#error !== undefined) throw this.#error;
   }
 
   /** What `work` gives, unless the caller gives up first; `work` itself goes on. */
   until<T>(work: Promise<T>): Promise<T> {
+    // Whole milliseconds: timers of one length are cheap together.
+    this.#timer ??= setTimeout(
+      () => {
+        this.#endLate();
+      },
+      Math.ceil(this.#deadline - performance.now()),
+    );
     return new Promise<T>((resolve, reject) => {
       this.check();
       this.#waiting.add(reject);
@@ -61,6 +69,11 @@ export class Call {
   finish(): void {
     clearTimeout(this.#timer);
     this.#signal?.removeEventListener('abort', this.#onAbort);
+  }
+
+  #endLate(): void {
+    const detail = `it took more than ${String(this.#timeoutMs)} ms`;
+    this.#end(new APIError('SNNET_CALL_TIMEOUT', { operation: this.operation, detail }));
   }
 
   #end(error: APIError): void {

@@ -11,6 +11,8 @@ const RINGS = {
   // A program of its own.
   cni: ['sys'],
 };
+/** Here each ring is one unit for the compiler. */
+const UNITS = 'native/units/';
 const MAX_LINES = 400;
 /** Who may start a program: dnsmasq for the addon; an IPAM plugin, or our own command line, for `snnet-cni`. */
 const STARTERS = ['native/sys/process.cc', 'native/cni/program.cc'];
@@ -19,7 +21,8 @@ const STARTS = /\b(system|popen|execv?[lpe]*|posix_spawnp?)\s*\(/g;
 export const includesOf = (text) =>
   [...text.matchAll(/^\s*#\s*include\s+["<]([^">]+)[">]/gm)].map(([, path]) => path);
 
-const ringOf = (file) => /^native\/([^/]+)\//.exec(file)?.[1];
+export const isUnit = (file) => file.startsWith(UNITS);
+const ringOf = (file) => (isUnit(file) ? undefined : /^native\/([^/]+)\//.exec(file)?.[1]);
 
 const RULES = {
   'napi-fence': ({ file, text }) => {
@@ -70,11 +73,29 @@ const RULES = {
   },
 };
 
+/** A file that its ring's unit leaves out is not compiled; one that is not there, or another ring's, is a slip. */
+function checkUnits(sources) {
+  const rings = new Set(sources.map(({ file }) => ringOf(file)).filter(Boolean));
+  return [...rings].flatMap((ring) => {
+    const files = sources.map(({ file }) => file).filter((file) => ringOf(file) === ring);
+    const wanted = files.filter((file) => file.endsWith('.cc')).map((file) => file.slice(7));
+    const unit = `${UNITS}${ring}.cc`;
+    const listed = includesOf(sources.find(({ file }) => file === unit)?.text ?? '');
+    const lacks = wanted.filter((path) => !listed.includes(path));
+    const strange = listed.filter((path) => !wanted.includes(path));
+    return [
+      ...lacks.map((path) => `${unit}: units: leaves out ${path}`),
+      ...strange.map((path) => `${unit}: units: ${path} is no file of ${ring}/`),
+    ];
+  });
+}
+
 /** Messages of the shape `file: rule: what`. */
 export function checkFences(sources) {
-  return sources.flatMap((source) =>
+  const alone = sources.flatMap((source) =>
     Object.entries(RULES).flatMap(([rule, check]) =>
       check(source).map((what) => `${source.file}: ${rule}: ${what}`),
     ),
   );
+  return [...alone, ...checkUnits(sources)];
 }

@@ -18,7 +18,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { checkFences, includesOf } from './native-fences.mjs';
+import { checkFences, includesOf, isUnit } from './native-fences.mjs';
 
 const HOME = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const { values: options } = parseArgs({
@@ -160,7 +160,7 @@ async function checkTidy(sources) {
   const flags = compilerFlags();
   mkdirSync(CACHE, { recursive: true });
   const waiting = sources
-    .filter(({ file }) => file.endsWith('.cc'))
+    .filter(({ file }) => file.endsWith('.cc') && !isUnit(file))
     .map((source) => ({ source, stamp: join(CACHE, fingerprint(source, sources, flags)) }))
     .filter(({ stamp }) => !existsSync(stamp));
   const rings = Object.values(groupBy(waiting, ({ source }) => dirname(source.file)));

@@ -11,43 +11,31 @@ const HARNESSES = dirname(fileURLToPath(import.meta.url));
 const ROOT = join(HARNESSES, '..', '..');
 export const CACHE = join(ROOT, '.cache', 'fuzz');
 
-const NETLINK = ['nl/batch', 'nl/dump', 'nl/message', 'nl/socket'];
-const RTNL = ['address', 'attribute', 'kinds', 'link', 'link_row', 'neighbour', 'route'].map(
-  (name) => `rtnl/${name}`,
-);
-const NFT_READING = ['nft/read_expression', 'nft/rows', 'nft/user_data'];
-const NFT_WRITING = ['nft/batch', 'nft/describe', 'nft/write_expression', 'nft/writer'];
-const CNI = ['cni/failure', 'cni/io', 'cni/program', 'sys/json'];
+/** Whole rings, which the targets share. */
+const SYS = ['units/sys'];
+const RTNL = ['units/rtnl', 'units/nl', ...SYS];
+const NFT = ['units/nft', 'units/nl', ...SYS];
+const CNI = ['cni/failure', 'cni/io', 'cni/program', ...SYS];
 
 /** Which sources of native/ each target is linked with, and whose words are its dictionary. */
 export const TARGETS = {
-  rtnl: { sources: [...RTNL, 'nl/message'], words: ['rtnl/kinds'], longest: 4096 },
-  nft: { sources: NFT_READING, words: ['nft/read_expression'], longest: 8192 },
+  rtnl: { sources: RTNL, words: ['rtnl/kinds'], longest: 4096 },
+  nft: { sources: NFT, words: ['nft/read_expression'], longest: 8192 },
   answers: {
-    sources: [
-      ...NETLINK,
-      ...RTNL,
-      ...NFT_READING,
-      ...NFT_WRITING,
-      ...['nft/conntrack', 'nft/ruleset', 'nft/transaction'],
-    ],
+    sources: [...NFT, 'units/rtnl'],
     words: ['nft/read_expression'],
     longest: 16_384,
   },
   plan: {
     sources: [
-      ...['sys/errno_name', 'sys/json', 'sys/netns', 'nft/conntrack'],
-      ...['exec/other_namespaces', 'exec/step_messages', 'napi/reader'],
+      ...NFT,
+      ...['units/rtnl', 'exec/other_namespaces', 'exec/step_messages', 'napi/reader'],
       ...['napi/decode_expression', 'napi/decode_nft', 'napi/decode_step'],
-      ...NETLINK,
-      ...RTNL,
-      ...NFT_WRITING,
-      'nft/user_data',
     ],
     words: ['napi/decode_expression', 'napi/decode_nft', 'napi/decode_step', 'napi/nft_names.h'],
     longest: 8192,
   },
-  json: { sources: ['sys/json'], words: ['sys/json'], longest: 4096 },
+  json: { sources: SYS, words: ['sys/json'], longest: 4096 },
   'cni-request': {
     sources: [...CNI, 'cni/delegate', 'cni/request'],
     words: ['cni/request', 'cni/failure'],
@@ -72,11 +60,11 @@ function askPkgConfig(what) {
   return stdout.trim().split(/\s+/).filter(Boolean);
 }
 
-/** What an object rests on beside its own source: all headers, since they are few. */
-function readHeaders() {
+/** What an object rests on beside its own source: everything, since a unit takes in a ring. */
+function readSources() {
   return [join(ROOT, 'native'), HARNESSES].flatMap((directory) =>
     readdirSync(directory, { recursive: true })
-      .filter((name) => name.endsWith('.h'))
+      .filter((name) => /\.(h|cc)$/.test(name))
       .sort()
       .map((name) => readFileSync(join(directory, name), 'utf8')),
   );
@@ -91,12 +79,12 @@ function makeCompiler() {
     ...['-I', join(ROOT, 'native'), '-I', HARNESSES],
     ...askPkgConfig('--cflags'),
   ];
-  const headers = createHash('sha256')
-    .update(JSON.stringify([flags, ...readHeaders()]))
+  const others = createHash('sha256')
+    .update(JSON.stringify([flags, ...readSources()]))
     .digest('hex');
   /** Gives the object; compiled only if it is not there. Another process may compile the same. */
   return async function compile(source) {
-    const hash = createHash('sha256').update(headers).update(readFileSync(source)).digest('hex');
+    const hash = createHash('sha256').update(others).update(readFileSync(source)).digest('hex');
     const object = join(CACHE, 'objects', `${basename(source, '.cc')}-${hash.slice(0, 16)}.o`);
     if (existsSync(object)) return object;
     const unfinished = `${object}.${process.pid}`;
@@ -141,8 +129,7 @@ export function buildTarget(target, directory) {
 
 /** Builds the program that writes down what the kernel says. */
 export function buildCapture(directory) {
-  const sources = ['sys/errno_name', ...TARGETS.answers.sources];
-  return link('capture', [...new Set(sources)], directory, SANITIZERS);
+  return link('capture', TARGETS.answers.sources, directory, SANITIZERS);
 }
 
 // ---------------------------------------------------------------- corpus and dictionary

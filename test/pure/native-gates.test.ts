@@ -30,6 +30,7 @@ const BAD_FOR_FENCES: Readonly<Record<string, readonly [file: string, text: stri
   'no-leftovers': ['native/sys/left.h', '#pragma once\n\n// TODO: later\n'],
   'pragma-once': ['native/sys/twice.h', '// Nothing.\n'],
   'no-macros': ['native/sys/macro.h', '#pragma once\n\n#define TWO 2\n'],
+  units: ['native/units/sys.cc', '#include "sys/good.cc"\n#include "nl/batch.cc"\n'],
   'no-programs': ['native/sys/shell.h', '#pragma once\n\n// system("true")\n'],
 };
 
@@ -80,6 +81,11 @@ describe('the gate of the C++', () => {
     expect(said).toContain(`${file}: ${rule}: `);
   });
 
+  test('a unit leaves out nothing of its ring', () => {
+    const left = `units: leaves out sys/${Object.keys(BAD_FOR_TIDY)[0] ?? ''}.cc`;
+    expect(said).toContain(`native/units/sys.cc: ${left}`);
+  });
+
   test.each(Object.keys(BAD_FOR_TIDY))('clang-tidy refuses a file that breaks %s', (check) => {
     const file = fileOf(check).replaceAll('.', '\\.');
     expect(said).toMatch(new RegExp(`${file}:\\d+:\\d+: error: .*\\[${check}[,\\]]`));
@@ -99,6 +105,7 @@ describe('the gate of the C++', () => {
       using tree = new GateTree({
         'native/sys/good.h': GOOD_HEADER,
         'native/sys/good.cc': GOOD_SOURCE,
+        'native/units/sys.cc': '#include "sys/good.cc"\n',
       });
       expect(await tree.runGate('native.mjs')).toMatchObject({ status: 0, stderr: '' });
     },

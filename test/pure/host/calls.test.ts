@@ -74,6 +74,14 @@ test('a call ends by its signal, with the reason', async () => {
   expect(() => call.check()).toThrow(/aborted/);
 });
 
+test('a call that has waited for nobody ends by its deadline too', () => {
+  const call = startCall({ timeoutMs: 5 });
+  call.check();
+  const end = performance.now() + 6;
+  while (performance.now() < end);
+  expect(() => call.check()).toThrow(/took more than 5 ms/);
+});
+
 test('a call ends by its deadline, and says which', async () => {
   const call = startCall({ timeoutMs: 5 });
   await expect(call.until(new Promise(() => undefined))).rejects.toMatchObject({

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/death_watch.cc"
+#include "exec/deletion_pool.cc"
+#include "exec/engine.cc"
+#include "exec/monitor.cc"
+#include "exec/netfilter.cc"
+#include "exec/nft_monitor.cc"
+#include "exec/other_namespaces.cc"
+#include "exec/plan_runner.cc"
+#include "exec/process_watch.cc"
+#include "exec/step_messages.cc"
+#include "exec/worker.cc"

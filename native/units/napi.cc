@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "napi/decode_expression.cc"
+#include "napi/decode_nft.cc"
+#include "napi/decode_step.cc"
+#include "napi/encode.cc"
+#include "napi/encode_expression.cc"
+#include "napi/encode_nft.cc"
+#include "napi/kernel_handle.cc"
+#include "napi/kernel_netfilter.cc"
+#include "napi/mailbox.cc"
+#include "napi/process_calls.cc"
+#include "napi/reader.cc"
+#include "napi/service_calls.cc"

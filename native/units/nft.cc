@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nft/batch.cc"
+#include "nft/conntrack.cc"
+#include "nft/describe.cc"
+#include "nft/read_expression.cc"
+#include "nft/rows.cc"
+#include "nft/ruleset.cc"
+#include "nft/transaction.cc"
+#include "nft/user_data.cc"
+#include "nft/write_expression.cc"
+#include "nft/writer.cc"
