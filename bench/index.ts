@@ -58,7 +58,8 @@ class Driver {
     this.#builds = builds;
   }
 
-  async measure(trial: Trial, rounds: number): Promise<Outcome> {
+  async measure(trial: Trial, asked: number): Promise<Outcome> {
+    const rounds = Math.max(asked, trial.leastRounds ?? asked);
     const peers = trial.peers.filter((peer) => 'argv' in this.#builds[peer]);
     const seen = new Map<PeerName, number[]>();
     const failures: Partial<Record<PeerName, string>> = {};

@@ -35,6 +35,8 @@ export interface Trial {
   readonly keepsMounts?: boolean;
   /** Every peer does the same once before it is measured: caches, allocators and compilers are warm. */
   readonly warmUp?: boolean;
+  /** More rounds than asked for, where a target is near: the machine's speed changes within seconds. */
+  readonly leastRounds?: number;
   /** Fewer rounds than asked for, where a round is long. */
   readonly mostRounds?: Partial<Record<PeerName, number>>;
 }
@@ -278,6 +280,7 @@ const ON_PORTS: readonly Trial[] = [
     peers: ON_THE_FIREWALL,
     count: 2045,
     targets: [floor(1.5), fasterThan('nft-f', 1), fasterThan('iptables', 500)],
+    leastRounds: 9,
     mostRounds: { iptables: 1 },
   },
   {

@@ -48,14 +48,11 @@ export async function applyChange(
  * whose it is, also when a process died in between.
  */
 export function stepsFor(edits: readonly Edit[], surroundings: Surroundings | undefined): Step[] {
+  if (surroundings === undefined) return transaction(edits);
   const rows = edits.flatMap((edit) => (edit.type === 'public' ? [edit] : []));
   const put = rows.flatMap((edit) => edit.put);
   const drop = rows.flatMap((edit) => edit.drop);
-  return [
-    ...(surroundings?.removals(drop) ?? []),
-    ...transaction(edits),
-    ...(surroundings?.additions(put) ?? []),
-  ];
+  return [...surroundings.removals(drop), ...transaction(edits), ...surroundings.additions(put)];
 }
 
 function transaction(edits: readonly Edit[]): NftStep[] {

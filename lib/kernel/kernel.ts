@@ -32,7 +32,7 @@ import type {
   NftTableState,
 } from './nft-rows';
 import { Processes } from './processes';
-import { separateBytes } from './request';
+import { toRequest } from './request';
 import type { AddressRow, LinkRow, NeighbourRow, RouteRow } from './rows';
 
 export interface KernelOptions {
@@ -114,20 +114,14 @@ export class Kernel {
    * @throws {@link FatalError} — the rollback failed too; says what is left.
    */
   async run(plan: Plan): Promise<RunResult> {
-    const request = { steps: plan.steps, fault: this.#fault?.(plan) };
-    const reply = await (plan.steps.some(({ step }) => step.op === 'nft')
-      ? this.#handle.run(...separateBytes(request))
-      : this.#handle.run(JSON.stringify(request)));
+    const { text, buffers } = toRequest(plan, this.#fault?.(plan));
+    const reply = await this.#handle.run(text, buffers);
     if (isRefusal(reply)) throw toApiError(plan.operation, reply.error);
     if (reply.failure !== undefined) throw planFailure(plan, reply, reply.failure);
     if (reply.deletionFailure !== undefined) {
       throw deletionFailure(plan, reply, reply.deletionFailure);
     }
-    const fds = new Map(
-      Object.entries(reply.fds).map(([step, queues]) => [Number(step), queues] as const),
-    );
-    const { tolerated, absent, flows } = reply;
-    return { fds, tolerated, absent, ...(flows && { flows: Number(flows) }) };
+    return toResult(reply);
   }
 
   /** @param reader - Gets the rows as they come, while the kernel goes on. */
@@ -286,6 +280,12 @@ export class Kernel {
   }
 }
 
+function toResult({ fds, tolerated = [], absent = [], flows }: NativeReply): RunResult {
+  const entries = fds && Object.entries(fds);
+  const queues = entries?.map(([step, numbers]) => [Number(step), numbers] as const);
+  return { fds: new Map(queues), tolerated, absent, ...(flows && { flows: Number(flows) }) };
+}
+
 function isRefusal(reply: object): reply is Refusal {
   return 'error' in reply;
 }
@@ -353,7 +353,7 @@ function planFailure(
 }
 
 function whatIsLeft(plan: Plan, reply: NativeReply): string[] {
-  const left = reply.left.map((error) => {
+  const left = (reply.left ?? []).map((error) => {
     const undo = plan.steps[error.step]?.undo;
     const text = undo === undefined ? error.request : describeStep(undo);
     return `${text} (${error.name}${error.extack === undefined ? '' : `: ${error.extack}`})`;

@@ -21,17 +21,18 @@ export interface NativeTable {
   /** Each text is followed by a NUL. */
   readonly text: string;
 }
+/** What a plan came to; of what there is nothing to say there is no field. */
 export interface NativeReply {
   readonly failure?: NativeStepError;
-  readonly tolerated: readonly number[];
-  readonly fds: Readonly<Record<string, readonly number[]>>;
-  readonly left: readonly NativeStepError[];
+  readonly tolerated?: readonly number[];
+  readonly fds?: Readonly<Record<string, readonly number[]>>;
+  readonly left?: readonly NativeStepError[];
   /** Of the deletion at the plan's end. */
   readonly deletionFailure?: NativeError;
   readonly isForeign?: boolean;
   /** Of the links that the rollback wanted deleted. */
   readonly rollbackFailure?: NativeError;
-  readonly absent: readonly number[];
+  readonly absent?: readonly number[];
   /** After a transaction. */
   readonly flows?: string;
 }

@@ -1,7 +1,7 @@
 import { PORT_BYTES, keyAt, targetAt, viewOf } from '../model';
 import type { NftCommand } from '../plan';
 import type { Ledger } from './ledger';
-import { ACCEPT, addElements, addPorts, deleteElements, deletePorts } from './sets';
+import { ACCEPT, addElements, changePortElements, deleteElements } from './sets';
 import type { Transaction } from './sets';
 
 /** What an edit puts in and what it takes out. The inverse is the same the other way round. */
@@ -43,11 +43,14 @@ export interface Change {
 
 /** The edits as one transaction, with what takes it back. */
 export function toTransaction(edits: readonly Edit[]): Transaction {
-  const parts = edits.map(toPart);
-  return {
-    commands: parts.flatMap(({ commands }) => commands),
-    before: parts.reverse().flatMap(({ before }) => before),
-  };
+  const commands: NftCommand[] = [];
+  const before: NftCommand[] = [];
+  for (const edit of edits) {
+    const part = toPart(edit);
+    commands.push(...part.commands);
+    before.unshift(...part.before);
+  }
+  return { commands, before };
 }
 
 /** The edits that undo these. */
@@ -64,17 +67,13 @@ export function fold(ledger: Ledger, edits: readonly Edit[]): void {
   for (const edit of edits) foldOne(ledger, edit);
 }
 
-// What goes, goes first: a key may come back with another target in the same transaction.
 function toPart(edit: Edit): Transaction {
-  if (edit.type !== 'ports')
-    return { commands: commandsOf(edit), before: commandsOf(invert(edit)) };
-  const { device, put, drop } = edit;
-  return {
-    commands: [...deletePorts(device, drop), ...addPorts(device, put)],
-    before: [...deletePorts(device, put), ...addPorts(device, drop)],
-  };
+  return edit.type === 'ports'
+    ? changePortElements(edit.device, edit)
+    : { commands: commandsOf(edit), before: commandsOf(invert(edit)) };
 }
 
+// What goes, goes first, as with ports.
 function commandsOf(edit: Exclude<Edit, PortEdit>): NftCommand[] {
   switch (edit.type) {
     case 'pairs': {

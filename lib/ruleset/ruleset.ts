@@ -23,7 +23,8 @@ import {
 import type { Words } from './expressions';
 import type { Ledger } from './ledger';
 import { BRIDGE_PREFIX, CHAIN, FAMILY, SET, TABLE, arrivalOf, portsOf } from './names';
-import { ACCEPT, addElements, addPorts, declarePorts, declareSet } from './sets';
+import { NO_PORTS } from './port-choice';
+import { ACCEPT, addElements, changePortElements, declarePorts, declareSet } from './sets';
 
 const HERE = { family: FAMILY, table: TABLE } as const;
 
@@ -314,6 +315,9 @@ function elementsOf(ledger: Ledger, devices: readonly string[]): NftCommand[] {
     ),
     ...addElements('published', published),
     ...addElements('sources', sources),
-    ...[...ledger.ports].flatMap(([device, ports]) => addPorts(device, packPorts(ports))),
+    ...[...ledger.ports].flatMap(
+      ([device, ports]) =>
+        changePortElements(device, { put: packPorts(ports), drop: NO_PORTS }).commands,
+    ),
   ];
 }

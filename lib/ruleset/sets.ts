@@ -95,33 +95,23 @@ export function deleteElements(name: keyof typeof SET, rows: Rows): NftElementsC
   ];
 }
 
-/** @param packed - As `packPorts` gives it. */
-export function addPorts(device: string, packed: Uint8Array): NftElementsCommand[] {
-  return portElements('elements.add', device, packed);
-}
+const PORT_SIZES = {
+  keyBytes: bytesOf(PORT_LAYOUT.key),
+  dataBytes: bytesOf(PORT_LAYOUT.data),
+};
 
-/** @param packed - As `packPorts` gives it: where a key leads is passed over. */
-export function deletePorts(device: string, packed: Uint8Array): NftElementsCommand[] {
-  return portElements('elements.delete', device, packed);
-}
-
-function portElements(
-  op: NftElementsCommand['op'],
+/** What goes, goes first: a port may come back with another target in the same transaction. */
+export function changePortElements(
   device: string,
-  packed: Uint8Array,
-): NftElementsCommand[] {
-  if (packed.length === 0) return [];
-  const { key, data } = PORT_LAYOUT;
-  return [
-    {
-      op,
-      ...HERE,
-      set: portsOf(device),
-      keyBytes: bytesOf(key),
-      dataBytes: bytesOf(data),
-      packed,
-    },
-  ];
+  { put, drop }: { readonly put: Uint8Array; readonly drop: Uint8Array },
+): Transaction {
+  const set = portsOf(device);
+  const elements = (op: NftElementsCommand['op'], packed: Uint8Array): NftElementsCommand[] =>
+    packed.length === 0 ? [] : [{ op, ...HERE, set, ...PORT_SIZES, packed }];
+  return {
+    commands: [...elements('elements.delete', drop), ...elements('elements.add', put)],
+    before: [...elements('elements.delete', put), ...elements('elements.add', drop)],
+  };
 }
 
 export const ACCEPT: NftVerdict = Object.freeze({ code: 'accept' });

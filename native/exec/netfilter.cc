@@ -26,13 +26,14 @@ std::vector<nft::Command> Split(const nft::Command& command) {
   if (all == nullptr) return {command};
   const size_t stride = nft::Stride(*all);
   std::vector<nft::Command> parts;
-  for (size_t at = 0; at + stride <= all->packed.size(); at += stride) {
+  const std::span<const uint8_t> packed = all->packed();
+  for (size_t at = 0; at + stride <= packed.size(); at += stride) {
     nft::DeleteElements one;
     one.set = all->set;
     one.key_bytes = all->key_bytes;
     one.data_bytes = all->data_bytes;
-    const auto from = all->packed.begin() + static_cast<std::ptrdiff_t>(at);
-    one.packed.assign(from, from + static_cast<std::ptrdiff_t>(stride));
+    const std::span<const uint8_t> part = packed.subspan(at, stride);
+    one.shared = std::make_shared<const nft::Bytes>(part.begin(), part.end());
     parts.push_back({command.table, std::move(one)});
   }
   return parts;

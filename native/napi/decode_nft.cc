@@ -97,8 +97,8 @@ nft::Action DecodeElements(const Reader& from) {
   to.set = DecodeNftName(from, "set");
   to.key_bytes = from.Number("keyBytes", 1, kMaxValueBytes);
   to.data_bytes = from.Number("dataBytes", 0, kMaxValueBytes);
-  to.packed = from.Buffer("packed");
-  if (to.packed.size() % nft::Stride(to) != 0) {
+  to.shared = from.Buffer("packed");
+  if (to.packed().size() % nft::Stride(to) != 0) {
     from.Fail("packed", "whole elements, each key and each value padded to four bytes");
   }
   for (const Reader& verdict : from.MaybeChildren("verdicts")) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "sys/errno_name.h"
 
@@ -16,6 +17,16 @@ Napi::Array NumberArray(Napi::Env env, const std::vector<T>& numbers) {
     array.Set(static_cast<uint32_t>(i), Napi::Number::New(env, static_cast<double>(numbers[i])));
   }
   return array;
+}
+
+Napi::Object EncodeQueues(Napi::Env env, const std::map<size_t, std::vector<sys::UniqueFd>>& fds) {
+  Napi::Object object = Napi::Object::New(env);
+  for (const auto& [step, queues] : fds) {
+    std::vector<int> numbers;
+    for (const sys::UniqueFd& queue : queues) numbers.push_back(queue.get());
+    object.Set(static_cast<uint32_t>(step), NumberArray(env, numbers));
+  }
+  return object;
 }
 
 bool IsAscii(std::string_view text) {
@@ -131,23 +142,20 @@ Napi::Object WithError(Napi::Env env, const sys::Error& error) {
   return object;
 }
 
+// Most plans are simply done: what there is nothing to say of is left out.
 Napi::Object EncodeReply(Napi::Env env, const exec::PlanReply& reply) {
   Napi::Object object = Napi::Object::New(env);
   const exec::RunOutcome& outcome = reply.outcome;
   if (outcome.failure) object.Set("failure", EncodeFailure(env, *outcome.failure));
-  object.Set("tolerated", NumberArray(env, outcome.tolerated));
-  Napi::Object fds = Napi::Object::New(env);
-  for (const auto& [step, queues] : outcome.fds) {
-    std::vector<int> numbers;
-    for (const sys::UniqueFd& queue : queues) numbers.push_back(queue.get());
-    fds.Set(static_cast<uint32_t>(step), NumberArray(env, numbers));
+  if (!outcome.tolerated.empty()) object.Set("tolerated", NumberArray(env, outcome.tolerated));
+  if (!outcome.fds.empty()) object.Set("fds", EncodeQueues(env, outcome.fds));
+  if (!outcome.left.empty()) {
+    Napi::Array left = Napi::Array::New(env, outcome.left.size());
+    for (size_t i = 0; i < outcome.left.size(); ++i) {
+      left.Set(static_cast<uint32_t>(i), EncodeFailure(env, outcome.left[i]));
+    }
+    object.Set("left", left);
   }
-  object.Set("fds", fds);
-  Napi::Array left = Napi::Array::New(env, outcome.left.size());
-  for (size_t i = 0; i < outcome.left.size(); ++i) {
-    left.Set(static_cast<uint32_t>(i), EncodeFailure(env, outcome.left[i]));
-  }
-  object.Set("left", left);
   if (reply.deletion.failure) {
     object.Set("deletionFailure", EncodeError(env, *reply.deletion.failure));
     object.Set("isForeign", Napi::Boolean::New(env, reply.deletion.is_foreign));
@@ -155,7 +163,9 @@ Napi::Object EncodeReply(Napi::Env env, const exec::PlanReply& reply) {
   if (reply.rollback.failure) {
     object.Set("rollbackFailure", EncodeError(env, *reply.rollback.failure));
   }
-  object.Set("absent", NumberArray(env, reply.deletion.absent));
+  if (!reply.deletion.absent.empty()) {
+    object.Set("absent", NumberArray(env, reply.deletion.absent));
+  }
   if (outcome.flows) object.Set("flows", *outcome.flows);
   return object;
 }

@@ -64,8 +64,8 @@ std::optional<std::vector<Reader::Bytes>> ReadBuffers(const Napi::Value& value) 
     if (!is_bytes) break;
     const auto bytes = item.As<Napi::Uint8Array>();
     const size_t length = bytes.ByteLength();
-    buffers.push_back(length == 0 ? Reader::Bytes()
-                                  : Reader::Bytes(bytes.Data(), bytes.Data() + length));
+    const uint8_t* const data = length == 0 ? nullptr : bytes.Data();
+    buffers.push_back(std::make_shared<const std::vector<uint8_t>>(data, data + length));
   }
   if (!array.IsEmpty() && buffers.size() == count) return buffers;
   if (value.Env().IsExceptionPending()) value.Env().GetAndClearPendingException();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,7 +20,7 @@ int HexDigit(char c);
 // is remembered; what is read after it is meaningless and must not be used.
 class Reader {
  public:
-  using Bytes = std::vector<uint8_t>;
+  using Bytes = std::shared_ptr<const std::vector<uint8_t>>;
   struct Failure {
     std::string text;
     // What the object refers to by number, being too much for a text.

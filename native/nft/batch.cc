@@ -25,7 +25,8 @@ constexpr uint16_t Type(int message) {
 // Elements of a set whose keys and data have one length look alike but for those.
 class ElementWriter {
  public:
-  ElementWriter(const Elements& elements, bool with_data) : elements_(elements) {
+  ElementWriter(const Elements& elements, bool with_data)
+      : elements_(elements), packed_(elements.packed().data()) {
     key_ = Padded(elements.key_bytes);
     stride_ = Stride(elements);
     if (with_data) data_ = Padded(elements.data_bytes);
@@ -43,13 +44,15 @@ class ElementWriter {
     const size_t count = CountOf(elements_);
     const size_t start = writer.size();
     const Writer::Nest list(writer, NFTA_SET_ELEM_LIST_ELEMENTS);
+    if (!has_verdicts_) {
+      const size_t room = (kMaxList - (writer.size() - start)) / pattern_.size();
+      const size_t end = std::min(count, first + room);
+      WritePlain(writer, first, end);
+      return end;
+    }
     size_t next = first;
     for (; next < count && writer.size() - start + SizeOf(next) <= kMaxList; ++next) {
-      if (has_verdicts_) {
-        WriteWithVerdict(writer, next);
-      } else {
-        WritePlain(writer, next);
-      }
+      WriteWithVerdict(writer, next);
     }
     return next;
   }
@@ -65,18 +68,19 @@ class ElementWriter {
   }
   size_t SizeOf(size_t element) const {
     constexpr size_t kVerdict = 64;
-    if (!has_verdicts_) return pattern_.size();
     return pattern_.size() + kVerdict + elements_.verdicts[element].chain.size();
   }
-  void WritePlain(Writer& writer, size_t element) const {
-    const uint8_t* from = elements_.packed.data() + element * stride_;
-    char* to = writer.Extend(pattern_.size());
-    std::memcpy(to, pattern_.data(), pattern_.size());
-    std::memcpy(to + 3 * NLA_HDRLEN, from, key_);
-    if (data_ > 0) std::memcpy(to + 5 * NLA_HDRLEN + key_, from + key_, data_);
+  void WritePlain(Writer& writer, size_t first, size_t end) const {
+    char* to = writer.Extend((end - first) * pattern_.size());
+    for (size_t element = first; element < end; ++element, to += pattern_.size()) {
+      const uint8_t* from = packed_ + element * stride_;
+      std::memcpy(to, pattern_.data(), pattern_.size());
+      std::memcpy(to + 3 * NLA_HDRLEN, from, key_);
+      if (data_ > 0) std::memcpy(to + 5 * NLA_HDRLEN + key_, from + key_, data_);
+    }
   }
   void WriteWithVerdict(Writer& writer, size_t element) const {
-    const uint8_t* from = elements_.packed.data() + element * stride_;
+    const uint8_t* from = packed_ + element * stride_;
     const Writer::Nest member(writer, NFTA_LIST_ELEM);
     {
       const Writer::Nest key(writer, NFTA_SET_ELEM_KEY);
@@ -87,6 +91,7 @@ class ElementWriter {
   }
 
   const Elements& elements_;
+  const uint8_t* packed_;
   size_t key_ = 0;
   size_t data_ = 0;
   size_t stride_ = 0;
@@ -246,7 +251,7 @@ size_t SizeOf(const std::vector<Command>& commands) {
   for (const Command& command : commands) {
     const Elements* elements = std::get_if<AddElements>(&command.action);
     if (elements == nullptr) elements = std::get_if<DeleteElements>(&command.action);
-    if (elements != nullptr) size += elements->packed.size() + CountOf(*elements) * 20;
+    if (elements != nullptr) size += elements->packed().size() + CountOf(*elements) * 20;
   }
   return size;
 }

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -69,11 +71,16 @@ struct DeleteSet {
 
 struct Elements {
   std::string set;
-  // As the set has them. In `packed` each is padded to four bytes.
+  // As the set has them. In what is packed each is padded to four bytes.
   uint32_t key_bytes = 0;
   uint32_t data_bytes = 0;
-  Bytes packed;
+  // An inverse takes out what its step puts in: both have the same bytes.
+  std::shared_ptr<const Bytes> shared;
   std::vector<Verdict> verdicts;
+
+  std::span<const uint8_t> packed() const {
+    return shared ? std::span<const uint8_t>(*shared) : std::span<const uint8_t>();
+  }
 };
 struct AddElements : Elements {};
 // Looks at keys alone.
@@ -106,13 +113,13 @@ std::string Describe(const Command& command);
 // A value takes whole registers.
 constexpr size_t Padded(size_t bytes) { return (bytes + 3) & ~size_t{3}; }
 
-// How many bytes one key and its data take in `packed`.
+// How many packed bytes one key and its data take.
 inline size_t Stride(const Elements& elements) {
   return Padded(elements.key_bytes) + Padded(elements.data_bytes);
 }
 inline size_t CountOf(const Elements& elements) {
   const size_t stride = Stride(elements);
-  return stride == 0 ? 0 : elements.packed.size() / stride;
+  return stride == 0 ? 0 : elements.packed().size() / stride;
 }
 
 }  // namespace snnet::nft

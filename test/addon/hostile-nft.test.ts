@@ -229,7 +229,9 @@ it('a step of netfilter may be an inverse of anything', async () => {
     { step: { op: 'nft', commands: [table, chain, rule({ type: 'counter' })] }, undo: unmake },
     { step: { op: 'link.set', ifindex: 0x7fff_ffff }, undo: unmake },
   ];
-  expect(await raw.run(...request(steps))).toMatchObject({ failure: { step: 2 }, left: [] });
+  const reply = await raw.run(...request(steps));
+  expect(reply).toMatchObject({ failure: { step: 2 } });
+  expect(reply).not.toHaveProperty('left');
   await raw.run(
     ...request([{ step: { op: 'nft', commands: [{ ...table, op: 'table.delete' }] } }]),
   );

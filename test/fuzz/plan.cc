@@ -42,8 +42,9 @@ void Build(const exec::Step& step) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const size_t end = std::min(input.find('\0'), size);
-  const std::vector<napi::Reader::Bytes> buffers(kBuffers,
-                                                 {data + std::min(end + 1, size), data + size});
+  const auto rest = std::make_shared<const std::vector<uint8_t>>(data + std::min(end + 1, size),
+                                                                 data + size);
+  const std::vector<napi::Reader::Bytes> buffers(kBuffers, rest);
   std::string why;
   const auto plan = napi::DecodePlan(std::string(input.substr(0, end)), buffers, why);
   Require(plan.has_value() == why.empty(), "what is refused is refused with a reason");

@@ -18,6 +18,8 @@
 enum { PER_LOAD_SUBNET = 31, DUMPS = 9 };
 /* As often as the others: protocol.ts. */
 enum { CYCLES = 25, CYCLES_OF_MANY = 5, MANY = 10000, ONES = 40 };
+/* As in protocol.ts: cycles without a clock, then with one. */
+enum { WARM_UP = 25, CYCLES_OF_SOME = 40 };
 
 static int route, monitor, netfilter;
 static struct batch batch;
@@ -186,24 +188,25 @@ enum { REST_US = 20000 };
 
 static void forward(struct result *r, int n, int off)
 {
-	int cycles = n > MANY ? CYCLES_OF_MANY : CYCLES;
+	int warm_up = n > MANY ? 0 : WARM_UP;
+	int cycles = n > MANY ? CYCLES_OF_MANY : CYCLES_OF_SOME;
 
 	make_table(netfilter, &batch);
-	for (int i = 0; i < cycles; i++) {
+	for (int i = -warm_up; i < cycles; i++) {
 		int is_last = i == cycles - 1;
 		int64_t start;
 
 		usleep(REST_US);
 		start = now_ns();
 		add_ports(netfilter, &batch, 0, n);
-		if (!off)
+		if (!off && i >= 0)
 			record(r, start);
 		if (is_last)
 			r->count = count_ports(netfilter, &batch);
 		usleep(REST_US);
 		start = now_ns();
 		delete_ports(netfilter, &batch, 0, n);
-		if (off)
+		if (off && i >= 0)
 			record(r, start);
 		if (is_last)
 			r->count -= count_ports(netfilter, &batch);
