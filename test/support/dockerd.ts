@@ -10,6 +10,7 @@ import type { ContainerNetwork } from '#lib/index';
 import { PACKAGE_ROOT } from './child';
 import { run, until } from './run';
 import type { RunOptions, RunResult } from './run';
+import { killQuietly } from './namespaces';
 import type { Namespace } from './namespaces';
 import { Tool } from './tool';
 
@@ -220,7 +221,7 @@ export class Dockerd implements AsyncDisposable {
       );
     const areGone = (): boolean => {
       const found = others();
-      for (const other of found) killQuietly(other);
+      for (const other of found) killQuietly(Number(other));
       return found.length === 0;
     };
     await until(areGone, 10_000);
@@ -265,10 +266,6 @@ function isOfCgroup(pid: string, cgroup: string): boolean {
 
 function processes(): string[] {
   return readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-}
-
-function killQuietly(pid: string): void {
-  readQuietly(() => process.kill(Number(pid), 'SIGKILL'));
 }
 
 /** Processes and groups come and go while they are looked at. */

@@ -99,7 +99,8 @@ function readLinkQuietly(path: string): string | undefined {
   }
 }
 
-function killQuietly(pid: number): void {
+/** Of processes that are seen in a list: each may have ended since. */
+export function killQuietly(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../support/child';
 import { FRONT } from '../../support/cni';
+import { killQuietly } from '../../support/namespaces';
 import { ipLinks } from '../../support/oracle';
 import { patience, run, until } from '../../support/run';
 import type { RunOptions, RunResult } from '../../support/run';
@@ -195,10 +196,11 @@ async function killCgroup(name: string): Promise<void> {
   const all = places.filter(existsSync).flatMap((place) => [...descend(place), place]);
   const pids = (): number[] => all.flatMap(processesIn);
   await until(() => {
-    for (const pid of pids()) process.kill(pid, 'SIGKILL');
+    pids().forEach(killQuietly);
     return pids().length === 0;
   }, 10_000);
-  for (const directory of all) rmdirSync(directory);
+  // The runtime clears away too.
+  for (const directory of all.filter(existsSync)) rmdirSync(directory);
 }
 
 function descend(directory: string): string[] {
